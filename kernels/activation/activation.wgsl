@@ -1,0 +1,26 @@
+// y[i] = act(x[i]), act chosen by the constant `kind` (see common/activation.wgsl)
+//
+// An invocation owns one element. Each of the four functions is its own pipeline: the switch over `kind` folds away.
+
+struct Params {
+  size: u32,
+}
+
+override kind: u32 = 0u;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(2) var<uniform> params: Params;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = folded(group, groups) * 64u + lane;
+  if (i >= params.size) {
+    return;
+  }
+  y[i] = activate(kind, x[i]);
+}

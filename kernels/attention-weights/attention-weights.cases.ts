@@ -1,0 +1,1 @@
+export { attentionWeightsCases } from "../attention/attention.cases.ts";

@@ -1,0 +1,65 @@
+import { family, kernel, type Params } from "../kernel.ts";
+import decodeCode from "./attention-decode.wgsl?raw";
+import flashCode from "./attention-flash.wgsl?raw";
+import { type AttentionParam, attentionReference } from "./attention.reference.ts";
+
+const bindings = {
+  read: ["q", "k", "v"],
+  write: ["y", "lse"],
+  params: [
+    "batch", "queries", "keys", "heads", "kvHeads", "headSize",
+    "qStride", "qOffset", "kStride", "kOffset", "vStride", "vOffset",
+    "position", "causal", "window", "scale",
+  ],
+} as const;
+
+/** Largest head size in columns. */
+export const largestHead = 256;
+
+/** Whether every head of every row begins at a multiple of 16 bytes, so that it can be read as `vec4f`. */
+function aligned({ headSize, qStride, qOffset, kStride, kOffset, vStride, vOffset }: Params<AttentionParam>): boolean {
+  return [headSize, qStride, qOffset, kStride, kOffset, vStride, vOffset].every((n) => n % 4 === 0);
+}
+
+/** 32 queries of a head per workgroup, everything through workgroup memory. Any alignment, heads of up to 256 columns. */
+export const attentionFlash = kernel({
+  name: "attention-flash",
+  code: flashCode,
+  ...bindings,
+  needs: [],
+  groups: ({ batch, queries, heads }) => batch * heads * Math.ceil(queries / 32),
+});
+
+/** One query of a head per workgroup, parallel over the keys: for decode steps. */
+export const attentionDecode = kernel({
+  name: "attention-decode",
+  code: decodeCode,
+  ...bindings,
+  needs: [],
+  accepts: (params) => params.queries <= 4 && aligned(params),
+  groups: ({ batch, queries, heads }) => batch * heads * queries,
+});
+
+/**
+ * Scaled dot-product attention of grouped heads with an online softmax:
+ * y[b, i, h] = sum_j p[j] · v[b, j, h'] with p = softmax_j(scale · q[b, i, h] · k[b, j, h']) and h' = floor(h · kvHeads / heads);
+ * lse[b, h, i] = log sum_j exp(scale · q · k), for the backward pass.
+ *
+ * Query row b · queries + i begins at element (b · queries + i) · qStride + qOffset of q, key row b · keys + j likewise in
+ * k and v; head h follows at h · headSize. y is dense: [batch · queries, heads · headSize]. If `causal`, query i sees key j
+ * iff j <= position + i and, with window > 0, j > position + i - window. Every query must see a key; headSize <= 256.
+ */
+export const attention = family({
+  name: "attention",
+  variants: [attentionFlash, attentionDecode],
+  reference: attentionReference,
+  cost: ({ batch, queries, keys, heads, kvHeads, headSize, causal, position, window }) => {
+    // Keys that a query sees, on average over the queries.
+    const reach = causal ? Math.min(keys, position + (queries + 1) / 2) : keys;
+    const visible = causal && window > 0 ? Math.min(reach, window) : reach;
+    return {
+      flops: 4 * batch * heads * queries * visible * headSize,
+      bytes: 4 * batch * headSize * (2 * queries * heads + 2 * keys * kvHeads),
+    };
+  },
+});

@@ -1,0 +1,22 @@
+/** Every kernel of the library: records, WGSL text and CPU references. */
+export * from "./kernel.ts";
+export { activationKinds, gelu, geluTanh, quickGelu, silu } from "./activation/activation.ts";
+export { add } from "./add/add.ts";
+export { pack, unpack } from "./cast/cast.ts";
+export { argmax } from "./argmax/argmax.ts";
+export { attention } from "./attention/attention.ts";
+export { chooseAttention } from "./attention/choose.ts";
+export { attentionWeights } from "./attention-weights/attention-weights.ts";
+export { copyRows } from "./copy-rows/copy-rows.ts";
+export { embedding } from "./embedding/embedding.ts";
+export { gated } from "./gated/gated.ts";
+export { layerNorm } from "./layer-norm/layer-norm.ts";
+export { matmulNT } from "./matmul/matmul.ts";
+export { chooseMatmul } from "./matmul/choose.ts";
+export { mixRows } from "./mix-rows/mix-rows.ts";
+export { patchTokens } from "./patch-tokens/patch-tokens.ts";
+export { KEEP_TEXT, placeRows } from "./place-rows/place-rows.ts";
+export { rmsNorm } from "./rms-norm/rms-norm.ts";
+export { rotary } from "./rotary/rotary.ts";
+export { softmax } from "./softmax/softmax.ts";
+export { unfold } from "./unfold/unfold.ts";

@@ -1,0 +1,39 @@
+import { LlavaError } from "../../errors/index.ts";
+
+/** An option of generation that is out of range or of the wrong type. */
+export class OptionError extends LlavaError {
+  override name = "OptionError";
+
+  constructor(
+    /** Name of the option, such as "temperature". */
+    readonly option: string,
+    /** What would have been right. */
+    readonly expected: string,
+    /** The value that came. */
+    readonly got: unknown,
+  ) {
+    super(`${option}: expected ${expected}, got ${typeof got === "string" ? JSON.stringify(got) : String(got)}`);
+  }
+}
+
+/** Logits that no token can be chosen from. */
+export class LogitsError extends LlavaError {
+  override name = "LogitsError";
+
+  constructor(
+    /** Logits that came. */
+    readonly total: number,
+    /** How many of them are NaN. */
+    readonly nan: number,
+    /** How many of them are +infinity. */
+    readonly infinite: number,
+  ) {
+    const cause =
+      "likely an overflow in 16-bit arithmetic or damaged weights, load the model with weights: \"f32\" or check its files";
+    super(
+      nan + infinite > 0
+        ? `logits: expected finite numbers, got ${nan} NaN and ${infinite} infinite of ${total}; ${cause}`
+        : `logits: expected at least one that is not -infinity, got ${total} without any; ${cause}`,
+    );
+  }
+}

@@ -1,0 +1,177 @@
+/** From a request to model inputs: pictures decoded and cut, the chat template rendered, tokens counted and placed. CPU only. */
+import { ChatTemplate, conversationTemplates, findChatTemplate, Tokenizer, TokenizerError } from "../../tokenizer/index.ts";
+import type { Folder } from "../../weights/index.ts";
+import { decodeImage, type PictureSource } from "../input/decode.ts";
+import { flattenMessages, normaliseRequest, type NormalisedRequest, type Request, type TemplateMessage } from "../input/messages.ts";
+import { identityTable, packTable, pooledVideoTable, type RowTable } from "../input/pack.ts";
+import { type ProcessedImage, processImage, processVideo } from "../input/processors.ts";
+import { type ProcessorConfig, readProcessorConfig } from "../input/processor-config.ts";
+import { encodePrompt, PromptError } from "../input/prompt.ts";
+import type { ModelConfig } from "../models/config.ts";
+import { TEXT } from "../ops/index.ts";
+import type { HostTensor, Sight } from "./runtime.ts";
+
+/** A request ready for the model. */
+export interface Prepared {
+  /** Token ids with one image token per image row, [n]. */
+  readonly inputIds: Int32Array;
+  /** Of every picture, [tiles, 3, S, S]; a video's frames are its tiles. */
+  readonly pixelValues: HostTensor[];
+  /** Sizes of the pictures as they came, [height, width]. */
+  readonly imageSizes: [number, number][];
+  /** The prompt after the chat template, before image tokens are repeated. */
+  readonly prompt: string;
+  /** How the pictures were processed, in the order of their places. */
+  readonly pictures: ProcessedImage[];
+  /** The same, as the runtime takes them. */
+  readonly sights: Sight[];
+  /** For every token its image row, or TEXT, [n]. */
+  readonly source: Uint32Array;
+}
+
+/** What a checkpoint's folder says about its inputs. Files are read when they are first needed. */
+export class Preparer {
+  #tokenizer: Promise<Tokenizer> | undefined;
+  #processor: Promise<ProcessorConfig> | undefined;
+  #template: Promise<string | undefined> | undefined;
+
+  constructor(
+    private readonly folder: Folder,
+    private readonly config: ModelConfig,
+    /** Image rows of one tile. */
+    private readonly rowsPerTile: number,
+  ) {}
+
+  /** Throws `TokenizerError` if the folder has no tokenizer. */
+  tokenizer(): Promise<Tokenizer> {
+    return (this.#tokenizer ??= Tokenizer.load(this.folder));
+  }
+
+  /** Throws what is wrong with the request, its pictures, or the folder's files. */
+  async prepare(request: Request, signal?: AbortSignal): Promise<Prepared> {
+    const processor = await this.#processorConfig();
+    const normalised = normaliseRequest(request, { image: processor.imageToken, video: processor.videoToken });
+    this.#checkKinds(normalised);
+    const prompt = normalised.rawPrompt ?? (await this.#render(normalised.messages, request.template));
+    const images = await Promise.all(normalised.images.map((picture) => this.#image(picture, processor, normalised.images.length, signal)));
+    const videos = await Promise.all(normalised.videos.map((frames) => this.#video(frames, processor, signal)));
+
+    const tokenizer = await this.tokenizer();
+    const placeholders = [
+      { token: processor.imageToken, counts: images.map(({ sight }) => sight.table.rows) },
+      { token: processor.videoToken, counts: videos.map(({ sight }) => sight.table.rows) },
+    ].filter(({ counts }) => counts.length > 0);
+    const ids = encodePrompt(tokenizer, prompt, placeholders, tokenizer.bosToken);
+    if (ids.length === 0) throw new PromptError("prompt: expected at least one token, got an empty text; write a question");
+    // Rows lie in the runtime in this order: images, then videos.
+    const seen = [...images, ...videos];
+    return {
+      inputIds: Int32Array.from(ids),
+      pixelValues: seen.map(({ picture }) => ({ shape: [picture.tiles, picture.channels, picture.height, picture.width], data: picture.pixels })),
+      imageSizes: seen.map(({ picture }) => [...picture.originalSize]),
+      prompt,
+      pictures: seen.map(({ picture }) => picture),
+      sights: seen.map(({ sight }) => sight),
+      source: this.#placeRows(ids, rowCount(images), rowCount(videos)),
+    };
+  }
+
+  #processorConfig(): Promise<ProcessorConfig> {
+    return (this.#processor ??= this.#readProcessorConfig());
+  }
+
+  async #readProcessorConfig(): Promise<ProcessorConfig> {
+    const optional = async (file: string) => ((await this.folder.has(file)) ? this.folder.json(file) : undefined);
+    const [config, preprocessor, processor, video] = await Promise.all(
+      ["config.json", "preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json"].map(optional),
+    );
+    if (this.config.kind === "text") return textOnly;
+    return readProcessorConfig({ config, preprocessor, processor, video });
+  }
+
+  #checkKinds({ images, videos }: NormalisedRequest): void {
+    if (this.config.kind === "text" && images.length + videos.length > 0) {
+      throw new PromptError(`request: this model reads text only, got ${images.length + videos.length} pictures; use a LLaVA checkpoint`);
+    }
+    if (videos.length > 0 && this.config.videoToken === undefined) {
+      throw new PromptError(`request: a ${this.config.kind} model takes no videos; give frames as images, or use a LLaVA-OneVision checkpoint`);
+    }
+  }
+
+  async #render(messages: readonly TemplateMessage[], name: string | undefined): Promise<string> {
+    const named = name === undefined ? undefined : conversationTemplates.get(name);
+    if (named) {
+      const turns = flattenMessages(messages).map(({ role, content }) => ({ role: role as "user", text: content }));
+      return named.render(turns, { addGenerationPrompt: true });
+    }
+    if (name === "none") return flattenMessages(messages).map(({ content }) => content).join("");
+    if (name !== undefined && !name.includes("{")) {
+      throw new TokenizerError(`template: expected "none", a Jinja template or one of ${[...conversationTemplates.keys()].join(", ")}, got "${name}"`);
+    }
+    const template = name ?? (await (this.#template ??= findChatTemplate(this.folder)));
+    if (template === undefined) {
+      throw new TokenizerError(
+        `${this.folder.name}: expected a chat template (chat_template.jinja, chat_template.json or in tokenizer_config.json), got none; give template: "none" and a raw prompt, or the name of one: ${[...conversationTemplates.keys()].join(", ")}`,
+      );
+    }
+    // Templates of text-only models take strings; those of LLaVA look at each part's type.
+    const content = /\btype\b/.test(template) ? messages.map((message) => ({ ...message })) : flattenMessages(messages);
+    return new ChatTemplate(template, await this.tokenizer()).render(content, { addGenerationPrompt: true });
+  }
+
+  async #image(source: PictureSource, processor: ProcessorConfig, pictures: number, signal?: AbortSignal) {
+    const image = await decodeImage(source, signal ? { signal } : {});
+    const picture = processImage(image, processor.image, pictures > 1);
+    return { picture, sight: { pixels: picture.pixels, tiles: picture.tiles, table: this.#table(picture, processor) } };
+  }
+
+  async #video(frames: readonly PictureSource[], processor: ProcessorConfig, signal?: AbortSignal) {
+    const images = await Promise.all(frames.map((frame) => decodeImage(frame, signal ? { signal } : {})));
+    const picture = processVideo(images, processor.video);
+    const table = pooledVideoTable(picture.tiles, this.#side(), "one_token");
+    return { picture, sight: { pixels: picture.pixels, tiles: picture.tiles, table } };
+  }
+
+  /** How one picture's features become rows. */
+  #table(picture: ProcessedImage, processor: ProcessorConfig): RowTable {
+    const { tiling } = processor.image;
+    if (!tiling) return identityTable(this.rowsPerTile);
+    return packTable({
+      side: this.#side(),
+      newline: this.config.newline,
+      ...(picture.grid ? { grid: picture.grid, originalSize: picture.originalSize } : {}),
+      ...(tiling.maxTiles === undefined ? {} : { maxTiles: tiling.maxTiles }),
+    });
+  }
+
+  #side(): number {
+    const { imageSize, patchSize } = this.config.vision!;
+    return Math.floor(imageSize / patchSize);
+  }
+
+  #placeRows(ids: readonly number[], imageRows: number, videoRows: number): Uint32Array {
+    const { imageToken, videoToken } = this.config;
+    const next = { image: 0, video: imageRows };
+    const source = Uint32Array.from(ids, (id) => {
+      if (imageRows > 0 && id === imageToken) return next.image++;
+      if (videoRows > 0 && id === videoToken) return next.video++;
+      return TEXT;
+    });
+    if (next.image !== imageRows || next.video !== imageRows + videoRows) {
+      throw new PromptError(
+        `prompt: expected ${imageRows + videoRows} image tokens for the image rows, the tokenizer made ${next.image + next.video - imageRows}; check that image_token_index in config.json is the id of <image> in tokenizer.json`,
+      );
+    }
+    return source;
+  }
+}
+
+function rowCount(seen: readonly { readonly sight: Sight }[]): number {
+  return seen.reduce((sum, { sight }) => sum + sight.table.rows, 0);
+}
+
+/** What stands in for a processor where there are no pictures. */
+const textOnly: ProcessorConfig = (() => {
+  const none = { padToSquare: false, filter: "bicubic", background: [0, 0, 0] } as const;
+  return { image: none, video: none, imageToken: "<image>", videoToken: "<video>" };
+})();

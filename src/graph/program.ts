@@ -1,0 +1,277 @@
+import { type Cost, foldGroups, type Kernel, paramFields, storageBindings, type WeightType } from "../../kernels/kernel.ts";
+import { LlavaError } from "../../errors/index.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import { chooseKernel } from "./choose.ts";
+import { glob } from "./glob.ts";
+import type { Call, Graph, Node } from "./graph.ts";
+import { type Plan, plan } from "./plan.ts";
+import { isTensor, type Operand, Scalar, type Tensor, type ValueType } from "./tensor.ts";
+import type { Workspace } from "./workspace.ts";
+
+/** Bytes between the parameter blocks of two calls: WebGPU's default `minUniformBufferOffsetAlignment`. */
+const PARAMS_STRIDE = 256;
+
+/** A program was run with the wrong inputs or scalars. */
+export class ProgramError extends LlavaError {
+  override name = "ProgramError";
+}
+
+/** One dispatch of a compiled program. */
+export interface Step {
+  readonly node: Node;
+  readonly call: Call;
+  readonly kernel: Kernel;
+  readonly weight: WeightType;
+  readonly groups: readonly [number, number, number];
+  readonly cost: Cost;
+}
+
+export interface CompileOptions {
+  /** Values to keep, by the name under which `read` returns them. */
+  readonly outputs: Readonly<Record<string, Tensor>>;
+  /** Globs over value paths to keep as well. */
+  readonly watch?: readonly string[];
+}
+
+interface Output {
+  readonly tensor: Tensor;
+  readonly staging: GPUBuffer;
+}
+
+/**
+ * A graph made ready to run: dead operations dropped, memory planned, pipelines, bind groups and parameter blocks made.
+ * A run writes the inputs and the changing scalars, encodes one compute pass and submits once; it makes no GPU object
+ * but the command buffer.
+ */
+export class Program {
+  readonly #inputs = new Map<string, GPUBuffer>();
+  readonly #outputs = new Map<string, Output>();
+  readonly #scalars: readonly { word: number; scalar: Scalar }[];
+  #dynamicWords: Uint32Array;
+  #groups: GPUBindGroup[] = [];
+  #generation = -1;
+  #disposed = false;
+
+  private constructor(
+    readonly gpu: Gpu,
+    readonly workspace: Workspace,
+    readonly plan: Plan,
+    readonly steps: readonly Step[],
+    private readonly pipelines: readonly GPUComputePipeline[],
+    private readonly params: { readonly constant: GPUBuffer; readonly dynamic: GPUBuffer; readonly at: readonly { dynamic: boolean; offset: number }[] },
+    dynamicWords: Uint32Array,
+    scalars: readonly { word: number; scalar: Scalar }[],
+  ) {
+    this.#dynamicWords = dynamicWords;
+    this.#scalars = scalars;
+  }
+
+  /** Compiles the part of a graph that the outputs need. Throws `DriverError`, `GpuMemoryError`. */
+  static async compile(graph: Graph, workspace: Workspace, { outputs, watch = [] }: CompileOptions): Promise<Program> {
+    const { gpu } = workspace;
+    const tests = watch.map(glob);
+    const kept: Record<string, Tensor> = { ...outputs };
+    for (const [path, tensor] of graph.values) if (tests.some((test) => test(path))) kept[path] = tensor;
+
+    const planned = plan(graph, Object.values(kept), gpu.limits.maxBufferSize);
+    const owner = new Map(planned.nodes.flatMap((node) => node.calls.map((call) => [call, node] as const)));
+    const steps = planned.calls.map((call) => makeStep(call, owner.get(call)!, gpu));
+    const pipelines = await Promise.all(steps.map(({ kernel, weight }) => gpu.pipeline(kernel, weight)));
+    const { constant, dynamic, at, scalars } = packParams(steps);
+
+    const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
+    const buffers = {
+      constant: await gpu.allocate("parameters", constant.byteLength, usage),
+      dynamic: await gpu.allocate("changing parameters", dynamic.byteLength, usage),
+      at,
+    };
+    gpu.write(buffers.constant, 0, constant);
+    const program = new Program(gpu, workspace, planned, steps, pipelines, buffers, dynamic, scalars);
+
+    const read = new Set(planned.calls.flatMap((call) => Object.values(call.read)));
+    for (const [name, tensor] of graph.inputs) {
+      if (!read.has(tensor) && !Object.values(kept).includes(tensor)) continue;
+      program.#inputs.set(name, await gpu.allocate(`input ${name}`, tensor.size * 4, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC));
+    }
+    for (const [name, tensor] of Object.entries(kept)) {
+      const staging = await gpu.allocate(`output ${name}`, tensor.size * 4, GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ);
+      program.#outputs.set(name, { tensor, staging });
+    }
+    await workspace.reserve(planned.arenas);
+    program.#bind();
+    gpu.check();
+    return program;
+  }
+
+  /** Names of the values that `read` returns. */
+  get outputs(): string[] {
+    return [...this.#outputs.keys()];
+  }
+
+  /**
+   * Submits one run. `inputs` must hold every live input of the graph, `scalars` every scalar.
+   * Throws `ProgramError` for a missing or mis-sized input and what the driver reported since the last call.
+   */
+  run(inputs: Readonly<Record<string, Float32Array | Uint32Array>>, scalars: Readonly<Record<string, number>> = {}): void {
+    this.#prepare(inputs, scalars);
+    const encoder = this.gpu.device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    this.#encode(pass, 0, this.steps.length);
+    pass.end();
+    this.#copyOutputs(encoder);
+    this.gpu.device.queue.submit([encoder.finish()]);
+  }
+
+  /** Like `run`, with one pass per step between two timestamps. Returns nanoseconds per step. */
+  async profile(inputs: Readonly<Record<string, Float32Array | Uint32Array>>, scalars: Readonly<Record<string, number>> = {}): Promise<Float64Array> {
+    const { device } = this.gpu;
+    if (!device.features.has("timestamp-query")) throw new ProgramError("a profile needs the adapter feature timestamp-query; this adapter lacks it");
+    this.#prepare(inputs, scalars);
+    const count = 2 * this.steps.length;
+    const querySet = device.createQuerySet({ type: "timestamp", count });
+    const resolved = await this.gpu.allocate("timestamps", count * 8, GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC);
+    try {
+      const encoder = device.createCommandEncoder();
+      for (let i = 0; i < this.steps.length; i++) {
+        const pass = encoder.beginComputePass({
+          timestampWrites: { querySet, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 },
+        });
+        this.#encode(pass, i, i + 1);
+        pass.end();
+      }
+      encoder.resolveQuerySet(querySet, 0, count, resolved, 0);
+      this.#copyOutputs(encoder);
+      device.queue.submit([encoder.finish()]);
+      const times = new BigUint64Array(await this.gpu.read(resolved, 0, count * 8));
+      return Float64Array.from(this.steps, (_, i) => Number(times[2 * i + 1]! - times[2 * i]!));
+    } finally {
+      this.gpu.free(resolved);
+      querySet.destroy();
+    }
+  }
+
+  /** The value of an output after the last run, copied to the host. */
+  async read(name: string): Promise<{ shape: readonly number[]; type: ValueType; data: Float32Array | Uint32Array }> {
+    const output = this.#outputs.get(name);
+    if (!output) throw new ProgramError(`read: expected one of ${this.outputs.join(", ")}, got ${name}`);
+    const { tensor, staging } = output;
+    await this.gpu.wait(staging.mapAsync(GPUMapMode.READ, 0, tensor.size * 4));
+    const bytes = staging.getMappedRange(0, tensor.size * 4).slice(0);
+    staging.unmap();
+    return { shape: tensor.shape, type: tensor.type, data: tensor.type === "f32" ? new Float32Array(bytes) : new Uint32Array(bytes) };
+  }
+
+  /** Frees the buffers of this program; arenas and residents belong to others. Idempotent. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    for (const buffer of this.#inputs.values()) this.gpu.free(buffer);
+    for (const { staging } of this.#outputs.values()) this.gpu.free(staging);
+    this.gpu.free(this.params.constant);
+    this.gpu.free(this.params.dynamic);
+    this.#groups = [];
+  }
+
+  #prepare(inputs: Readonly<Record<string, Float32Array | Uint32Array>>, scalars: Readonly<Record<string, number>>): void {
+    if (this.#disposed) throw new ProgramError("run: the program was disposed; compile it again");
+    this.gpu.check();
+    if (this.#generation !== this.workspace.generation) this.#bind();
+    for (const [name, buffer] of this.#inputs) {
+      const data = inputs[name];
+      if (!data) throw new ProgramError(`run: input ${name} is missing; got ${Object.keys(inputs).join(", ") || "none"}`);
+      if (Math.max(16, Math.ceil(data.byteLength / 16) * 16) !== buffer.size) {
+        throw new ProgramError(`run: input ${name} holds ${data.length} elements, the program was compiled for another number`);
+      }
+      this.gpu.write(buffer, 0, data);
+    }
+    for (const { word, scalar } of this.#scalars) {
+      const value = scalars[scalar.name];
+      if (value === undefined) throw new ProgramError(`run: scalar ${scalar.name} is missing`);
+      this.#dynamicWords[word] = value + scalar.offset;
+    }
+    if (this.#scalars.length) this.gpu.write(this.params.dynamic, 0, this.#dynamicWords);
+  }
+
+  #encode(pass: GPUComputePassEncoder, from: number, to: number): void {
+    let current: GPUComputePipeline | undefined;
+    for (let i = from; i < to; i++) {
+      const pipeline = this.pipelines[i]!;
+      if (pipeline !== current) pass.setPipeline((current = pipeline));
+      pass.setBindGroup(0, this.#groups[i]!);
+      pass.dispatchWorkgroups(...this.steps[i]!.groups);
+    }
+  }
+
+  #copyOutputs(encoder: GPUCommandEncoder): void {
+    for (const { tensor, staging } of this.#outputs.values()) {
+      const { buffer, offset } = this.#locate(tensor);
+      encoder.copyBufferToBuffer(buffer, offset, staging, 0, tensor.size * 4);
+    }
+  }
+
+  #locate(operand: Operand): { buffer: GPUBuffer; offset: number; size: number } {
+    if (!isTensor(operand)) return { buffer: operand.buffer, offset: 0, size: operand.buffer.size };
+    if (operand.input !== undefined) {
+      const buffer = this.#inputs.get(operand.input)!;
+      return { buffer, offset: 0, size: buffer.size };
+    }
+    const { arena, offset, bytes } = this.plan.places.get(operand)!;
+    return { buffer: this.workspace.arenas[arena]!, offset, size: bytes };
+  }
+
+  #bind(): void {
+    this.#groups = this.steps.map(({ call, kernel }, i) => {
+      const entries: GPUBindGroupEntry[] = storageBindings(kernel.code).map(({ name, binding }) => ({
+        binding,
+        resource: this.#locate((call.read[name] ?? call.write[name])!),
+      }));
+      const { dynamic, offset } = this.params.at[i]!;
+      if (kernel.params.length) {
+        const buffer = dynamic ? this.params.dynamic : this.params.constant;
+        entries.push({ binding: entries.length, resource: { buffer, offset, size: paramsBytes(kernel) } });
+      }
+      return this.gpu.device.createBindGroup({ label: kernel.name, layout: this.pipelines[i]!.getBindGroupLayout(0), entries });
+    });
+    this.#generation = this.workspace.generation;
+  }
+}
+
+function paramsBytes(kernel: Kernel): number {
+  return Math.ceil(kernel.params.length / 4) * 16;
+}
+
+function makeStep(call: Call, node: Node, gpu: Gpu): Step {
+  const largest = Object.fromEntries(
+    Object.entries(call.params).map(([name, value]) => [name, value instanceof Scalar ? value.maximum + value.offset : value]),
+  );
+  const weightOperand = call.family.weight ? call.read[call.family.weight] : undefined;
+  const weight = weightOperand && weightOperand.type !== "u32" ? weightOperand.type : "f32";
+  const kernel = chooseKernel(call.family, largest, gpu.traits);
+  return { node, call, kernel, weight, groups: foldGroups(kernel.groups(largest, gpu.traits)), cost: call.family.cost(largest) };
+}
+
+/** Lays out the parameter blocks of all steps: those that never change, and those with scalars in a small buffer of their own. */
+function packParams(steps: readonly Step[]) {
+  const at: { dynamic: boolean; offset: number }[] = [];
+  const scalars: { word: number; scalar: Scalar }[] = [];
+  const isDynamic = steps.map(({ call }) => Object.values(call.params).some((value) => value instanceof Scalar));
+  const changing = isDynamic.filter(Boolean).length;
+  const constant = new Uint32Array(((steps.length - changing) * PARAMS_STRIDE) / 4);
+  const dynamic = new Uint32Array((changing * PARAMS_STRIDE) / 4);
+  let constants = 0;
+  let dynamics = 0;
+  steps.forEach(({ call, kernel }, i) => {
+    const words = isDynamic[i] ? dynamic : constant;
+    const offset = (isDynamic[i] ? dynamics++ : constants++) * PARAMS_STRIDE;
+    const view = new DataView(words.buffer);
+    paramFields(kernel.code).forEach(({ name, type }, field) => {
+      const value = call.params[name];
+      if (value === undefined) throw new ProgramError(`${kernel.name}: parameter ${name} is missing`);
+      if (value instanceof Scalar) scalars.push({ word: offset / 4 + field, scalar: value });
+      else if (type === "f32") view.setFloat32(offset + 4 * field, value, true);
+      else view.setUint32(offset + 4 * field, value, true);
+    });
+    at.push({ dynamic: isDynamic[i]!, offset });
+  });
+  return { constant, dynamic, at, scalars };
+}

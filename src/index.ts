@@ -1,0 +1,21 @@
+/**
+ * The LLaVA family of vision-language models on WebGPU.
+ *
+ * @module
+ */
+export { LlavaError } from "../errors/index.ts";
+export { TokenizerError } from "../tokenizer/index.ts";
+export { type FolderSource, WeightError } from "../weights/index.ts";
+export { type AdapterDescription, chooseAdapter, describeAdapter, findAdapters } from "./gpu/adapter.ts";
+export { DeviceError, DeviceLostError, DriverError, GpuMemoryError } from "./gpu/error.ts";
+export { ImageError } from "./input/image.ts";
+export type { PictureSource } from "./input/decode.ts";
+export type { Message, MessagePart, Request } from "./input/messages.ts";
+export { PromptError } from "./input/prompt.ts";
+export { ProcessorError } from "./input/processor-config.ts";
+export type { GenerateOptions, GenerateResult, StepRecord } from "./generate/generate.ts";
+export type { Prepared } from "./generate/prepare.ts";
+export { ContextError, type HostTensor as Tensor } from "./generate/runtime.ts";
+export { LogitsError, OptionError } from "./generate/errors.ts";
+export { DisposedError, type ForwardOptions, type ForwardResult, Llava, type LoadOptions, type LoadProgress } from "./llava.ts";
+export { ConfigError, type ModelConfig } from "./models/config.ts";

@@ -1,0 +1,130 @@
+import { openFile } from "#files";
+import { applyOrientation, readOrientation } from "./exif.ts";
+import { nameUnsupported, sniffFormat } from "./formats.ts";
+import { decodeGif, readGif } from "./gif.ts";
+import { ImageError, imageFromRaw } from "./image.ts";
+import type { Image, RawImage } from "./image.ts";
+import { decodeJpeg, readJpeg } from "./jpeg.ts";
+import { decodePng, readPng } from "./png.ts";
+import { decodeWebp, readWebp } from "./webp.ts";
+
+/**
+ * A picture: a path (Node), an http(s), data, blob or file URL, a `Blob` or `File`, encoded bytes, or the caller's own
+ * RGB or RGBA pixels.
+ */
+export type PictureSource = string | URL | Blob | Uint8Array | ArrayBuffer | RawImage;
+
+export interface DecodeOptions {
+  /** "exif" (default) turns the picture as its EXIF data says, as Hugging Face does; "ignore" as original LLaVA. */
+  readonly orientation?: "exif" | "ignore";
+  /** Pictures of more pixels are refused before anything is allocated for them. Default 200 million. */
+  readonly maxPixels?: number;
+  readonly signal?: AbortSignal;
+}
+
+const isUrl = (text: string) => /^(https?|data|blob|file):/i.test(text);
+
+/** How a message calls the source: a path or URL (shortened), a file's name, or what it is. */
+function nameOf(source: PictureSource): string {
+  if (typeof source === "string" || source instanceof URL) {
+    const text = String(source);
+    return text.length > 120 ? `${text.slice(0, 80)}... (${text.length} characters)` : text;
+  }
+  if (source instanceof Blob) return "name" in source ? String(source.name) : "from a Blob";
+  return "from bytes";
+}
+
+async function fetchBytes(url: string, name: string, signal?: AbortSignal): Promise<Uint8Array> {
+  let response: Response;
+  try {
+    response = await fetch(url, { signal });
+    if (response.ok) return new Uint8Array(await response.arrayBuffer());
+  } catch (cause) {
+    signal?.throwIfAborted();
+    throw new ImageError(name, `cannot be fetched (${cause instanceof Error ? cause.message : String(cause)})`, { cause });
+  }
+  throw new ImageError(name, `cannot be fetched: the server answered ${response.status} ${response.statusText}`);
+}
+
+async function readPath(path: string, name: string, signal?: AbortSignal): Promise<Uint8Array> {
+  try {
+    const file = await openFile(path);
+    return await file.read(0, file.size, signal).finally(() => file.close());
+  } catch (cause) {
+    signal?.throwIfAborted();
+    throw new ImageError(name, `cannot be read (${cause instanceof Error ? cause.message : String(cause)})`, { cause });
+  }
+}
+
+async function readBytes(source: Exclude<PictureSource, RawImage>, name: string, signal?: AbortSignal): Promise<Uint8Array> {
+  if (source instanceof Uint8Array) return source;
+  if (source instanceof ArrayBuffer) return new Uint8Array(source);
+  if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
+  const text = String(source);
+  if (!isUrl(text)) return readPath(text, name, signal);
+  if (/^file:/i.test(text)) return readPath(decodeURIComponent(new URL(text).pathname), name, signal);
+  return fetchBytes(text, name, signal);
+}
+
+/** The header of any of the formats, and how to go on from it. */
+interface Opened {
+  readonly width: number;
+  readonly height: number;
+  readonly exif?: Uint8Array;
+  readonly decode: () => Promise<Image> | Image;
+}
+
+function openPicture(bytes: Uint8Array, name: string): Opened {
+  if (bytes.length === 0) throw new ImageError(name, "is empty");
+  const format = sniffFormat(bytes);
+  if (format === undefined || bytes.length < 16) {
+    const known = nameUnsupported(bytes);
+    const what = known ? `is ${known}, which is not supported` : format ? `is a ${format} cut short` : "is not a picture";
+    throw new ImageError(name, `${what}; give a JPEG, PNG, WebP or GIF`);
+  }
+  if (format === "jpeg") {
+    const header = readJpeg(bytes, name);
+    return { ...header, decode: () => decodeJpeg(bytes, header, name) };
+  }
+  if (format === "png") {
+    const header = readPng(bytes, name);
+    return { ...header, decode: () => decodePng(header, name) };
+  }
+  if (format === "webp") {
+    const header = readWebp(bytes, name);
+    return { ...header, decode: () => decodeWebp(header, name) };
+  }
+  const header = readGif(bytes, name);
+  return { ...header, decode: () => decodeGif(header, name) };
+}
+
+/**
+ * Reads a picture as PIL does when transformers opens it by path: RGB, alpha dropped, turned upright. JPEG (also CMYK),
+ * PNG, WebP and GIF, recognised by their bytes; of an animation the first frame. The caller's own pixels are copied.
+ *
+ * Throws `ImageError`, which names the picture, if it is empty, cut short, damaged, of another format, or larger than
+ * `maxPixels`, or if it cannot be had at all; throws the signal's reason when aborted.
+ */
+export async function decodeImage(source: PictureSource, options: DecodeOptions = {}): Promise<Image> {
+  const { orientation = "exif", maxPixels = 200e6, signal } = options;
+  signal?.throwIfAborted();
+  const encoded = typeof source === "string" || [URL, Blob, Uint8Array, ArrayBuffer].some((kind) => source instanceof kind);
+  if (!encoded) {
+    if (typeof source === "object" && source !== null && "data" in source) return imageFromRaw(source as RawImage);
+    const kinds = "a path, URL, Blob, bytes or { width, height, data }";
+    throw new ImageError(`of type ${source === null ? "null" : typeof source}`, `give ${kinds}`);
+  }
+  const name = nameOf(source as PictureSource);
+  const bytes = await readBytes(source as Exclude<PictureSource, RawImage>, name, signal);
+  signal?.throwIfAborted();
+  const opened = openPicture(bytes, name);
+  const { width, height } = opened;
+  if (width * height > maxPixels) {
+    const millions = (pixels: number) => `${Number((pixels / 1e6).toFixed(1))} megapixels`;
+    const size = `${width} x ${height} pixels are ${millions(width * height)}`;
+    throw new ImageError(name, `${size}, more than the limit of ${millions(maxPixels)}; scale it down first`);
+  }
+  const image = await opened.decode();
+  signal?.throwIfAborted();
+  return orientation === "exif" && opened.exif ? applyOrientation(image, readOrientation(opened.exif)) : image;
+}

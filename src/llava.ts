@@ -1,0 +1,248 @@
+import { LlavaError } from "../errors/index.ts";
+import { Checkpoint, type FolderSource, openFolder } from "../weights/index.ts";
+import { type AdapterDescription, chooseAdapter, describeAdapter, describeDevice } from "./gpu/adapter.ts";
+import { defaultModel } from "./default-model.ts";
+import { Gpu } from "./gpu/gpu.ts";
+import { explain } from "./graph/explain.ts";
+import { glob } from "./graph/glob.ts";
+import { checkGenerateOptions, generate, type GenerateOptions, type GenerateResult } from "./generate/generate.ts";
+import { type Prepared, Preparer } from "./generate/prepare.ts";
+import { type HostTensor, Runtime } from "./generate/runtime.ts";
+import { OptionError } from "./generate/errors.ts";
+import type { Request } from "./input/messages.ts";
+import { type ModelConfig, parseConfig } from "./models/config.ts";
+import { llava, type LlavaModel } from "./models/llava.ts";
+import { freeWeights, loadWeights } from "./models/load.ts";
+
+/** The model was disposed while, or before, something was asked of it. */
+export class DisposedError extends LlavaError {
+  override name = "DisposedError";
+}
+
+export interface LoadProgress {
+  /** "adapter": looking for a GPU; "weights": reading the checkpoint. */
+  readonly phase: "adapter" | "weights";
+  /** Bytes read so far, and in all. */
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface LoadOptions {
+  /** How weight matrices are kept on the GPU. "auto" keeps the file's precision. */
+  readonly weights?: "auto" | "f32" | "f16";
+  /** "auto", "gpu", "software", or a part of an adapter's name. Ignored if `device` is given. */
+  readonly adapter?: string;
+  /** A device of the caller's; it is not destroyed by `dispose`. */
+  readonly device?: GPUDevice;
+  readonly onProgress?: (progress: LoadProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface ForwardOptions {
+  /** Globs over value paths, e.g. `language.layers.*` or `vision.layers.0.attention.probabilities`. */
+  readonly capture?: readonly string[];
+  /** Positions whose logits are returned. Default "last". */
+  readonly positions?: "last" | "all";
+  readonly signal?: AbortSignal;
+}
+
+export interface ForwardResult {
+  /** [1, V] or [n, V] */
+  readonly logits: HostTensor;
+  /** Captured values by path. */
+  readonly captured: Record<string, HostTensor>;
+}
+
+/**
+ * A LLaVA on a GPU.
+ *
+ * ```ts
+ * const llava = await Llava.load("path/to/checkpoint");
+ * const { text } = await llava.generate({ images: ["cat.jpg"], prompt: "What is this?" });
+ * await llava.dispose();
+ * ```
+ *
+ * Calls queue up: a second one waits for the first. An aborted or failed call leaves the object usable, unless the device
+ * was lost.
+ */
+export class Llava {
+  #queue: Promise<unknown> = Promise.resolve();
+  #closing: Promise<void> | undefined;
+  readonly #stop = new AbortController();
+
+  private constructor(
+    /** The normalised configuration. */
+    readonly config: ModelConfig,
+    /** The adapter that the model runs on. */
+    readonly adapter: AdapterDescription,
+    private readonly gpu: Gpu,
+    private readonly model: LlavaModel,
+    private readonly runtime: Runtime,
+    private readonly preparer: Preparer,
+    private readonly loadTime: number,
+  ) {}
+
+  /**
+   * Loads a checkpoint in Hugging Face's layout.
+   *
+   * @param source a folder's path, a URL prefix, or files by name; omitted: the embedded model
+   * @throws ConfigError, WeightError, DeviceError, GpuMemoryError, OptionError; the signal's reason if aborted
+   */
+  static async load(source: FolderSource | undefined = undefined, options: LoadOptions = {}): Promise<Llava> {
+    const began = performance.now();
+    const { weights = "auto", adapter = "auto", device, onProgress, signal } = options;
+    if (!["auto", "f32", "f16"].includes(weights)) throw new OptionError("weights", '"auto", "f32" or "f16"', weights);
+    signal?.throwIfAborted();
+    const folder = await openFolder(source ?? defaultModel());
+    const generation = (await folder.has("generation_config.json")) ? await folder.json("generation_config.json") : undefined;
+    const config = parseConfig(await folder.json("config.json"), generation);
+    const checkpoint = await Checkpoint.open(folder, signal ? { signal } : {});
+    let gpu: Gpu | undefined;
+    try {
+      onProgress?.({ phase: "adapter", done: 0, total: 0 });
+      const found = device ? undefined : await chooseAdapter(adapter);
+      gpu = found ? await Gpu.open(found) : Gpu.wrap(device!);
+      const model = llava(config);
+      await loadWeights(model.parameters, checkpoint, gpu, {
+        weights,
+        ...(signal ? { signal } : {}),
+        ...(onProgress ? { onProgress: (done: number, total: number) => onProgress({ phase: "weights", done, total }) } : {}),
+      });
+      const runtime = await Runtime.create(gpu, model, config);
+      const preparer = new Preparer(folder, config, model.rowsPerTile);
+      const described = found ? describeAdapter(found) : describeDevice(device!);
+      return new Llava(config, described, gpu, model, runtime, preparer, performance.now() - began);
+    } catch (error) {
+      await gpu?.dispose();
+      throw error;
+    } finally {
+      await checkpoint.close();
+    }
+  }
+
+  /** A request's model inputs: token ids and pixels. No GPU work. Throws what is wrong with the request or its pictures. */
+  async prepare(request: Request, { signal }: { signal?: AbortSignal } = {}): Promise<Prepared> {
+    this.#checkOpen();
+    return this.preparer.prepare(request, signal);
+  }
+
+  /** The answer to a request. An aborted signal gives what there is so far, with the reason "aborted". */
+  async generate(request: Request, options: GenerateOptions = {}): Promise<GenerateResult> {
+    const answer = this.#answer(request, options);
+    for (;;) {
+      const step = await answer.next();
+      if (step.done) return step.value;
+    }
+  }
+
+  /** The answer's text, piece by piece as it is generated; the generator returns the whole result. */
+  stream(request: Request, options: GenerateOptions = {}): AsyncGenerator<string, GenerateResult> {
+    return this.#answer(request, options);
+  }
+
+  /**
+   * One pass over a request without generating: logits, and the values whose paths match `capture`
+   * (see the README for the paths). Throws like `generate`.
+   */
+  async forward(request: Request, { capture = [], positions = "last", signal }: ForwardOptions = {}): Promise<ForwardResult> {
+    if (positions !== "last" && positions !== "all") throw new OptionError("positions", '"last" or "all"', positions);
+    capture.forEach(glob);
+    const release = await this.#turn();
+    try {
+      const both = this.#signals(signal);
+      const prepared = await this.preparer.prepare(request, both);
+      const seen = prepared.sights.length > 0 ? await this.#captureVision(prepared, capture) : {};
+      await this.runtime.see(prepared.sights, both);
+      both.throwIfAborted();
+      const ids = Uint32Array.from(prepared.inputIds);
+      const { logits, captured } = await this.runtime.captureLanguage(ids, prepared.source, { watch: capture, positions });
+      return { logits, captured: { ...seen, ...captured } };
+    } catch (error) {
+      throw this.#closing ? disposed() : error;
+    } finally {
+      release();
+    }
+  }
+
+  /** What one decode step runs: a table of its dispatches with path, kernel, shape, bytes and place in memory. */
+  async explain(): Promise<string> {
+    const release = await this.#turn();
+    try {
+      return explain(await this.runtime.decodeProgram());
+    } finally {
+      release();
+    }
+  }
+
+  /** Ends what runs, frees all GPU memory. Idempotent. Later calls reject with `DisposedError`. */
+  dispose(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    this.#stop.abort(disposed());
+    await this.#queue;
+    await this.runtime.dispose();
+    freeWeights(this.model.parameters, this.gpu);
+    await this.gpu.dispose();
+  }
+
+  async *#answer(request: Request, options: GenerateOptions): AsyncGenerator<string, GenerateResult> {
+    checkGenerateOptions(options);
+    const release = await this.#turn();
+    try {
+      const signal = this.#signals(options.signal);
+      const tokenizer = await this.preparer.tokenizer();
+      const prepared = await this.preparer.prepare(request);
+      const { eos } = this.config;
+      const fallback = tokenizer.eosToken === undefined ? undefined : tokenizer.idOf(tokenizer.eosToken);
+      const ends = new Set(eos.length > 0 || fallback === undefined ? eos : [fallback]);
+      const result = yield* generate(this.runtime, tokenizer, prepared, ends, this.loadTime, { ...options, signal });
+      if (this.#closing) throw disposed();
+      return result;
+    } catch (error) {
+      throw this.#closing ? disposed() : error;
+    } finally {
+      release();
+    }
+  }
+
+  /** All tiles of all pictures through the tower at once, if a glob asks for one of its values. */
+  async #captureVision(prepared: Prepared, capture: readonly string[]): Promise<Record<string, HostTensor>> {
+    if (capture.length === 0) return {};
+    const tiles = prepared.sights.reduce((sum, sight) => sum + sight.tiles, 0);
+    const pixels = new Float32Array(prepared.sights.reduce((sum, sight) => sum + sight.pixels.length, 0));
+    let at = 0;
+    for (const sight of prepared.sights) {
+      pixels.set(sight.pixels, at);
+      at += sight.pixels.length;
+    }
+    return this.runtime.captureVision(pixels, tiles, capture);
+  }
+
+  /** Waits until earlier calls are done; returns what lets the next one go. */
+  async #turn(): Promise<() => void> {
+    this.#checkOpen();
+    const before = this.#queue;
+    let release!: () => void;
+    this.#queue = new Promise<void>((resolve) => (release = resolve));
+    await before;
+    if (this.#closing) {
+      release();
+      throw disposed();
+    }
+    return release;
+  }
+
+  #signals(signal: AbortSignal | undefined): AbortSignal {
+    return signal ? AbortSignal.any([signal, this.#stop.signal]) : this.#stop.signal;
+  }
+
+  #checkOpen(): void {
+    if (this.#closing) throw disposed();
+  }
+}
+
+function disposed(): DisposedError {
+  return new DisposedError("this model was disposed; load it again with Llava.load");
+}

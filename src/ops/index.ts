@@ -1,0 +1,10 @@
+export { type Activation, activation, gated } from "./activation.ts";
+export { add } from "./add.ts";
+export { argmax, NOT_A_NUMBER } from "./argmax.ts";
+export { attention, type AttentionOptions, attentionWeights, type HeadSlice } from "./attention.ts";
+export { embedding } from "./embedding.ts";
+export { linear } from "./linear.ts";
+export { layerNorm, rmsNorm } from "./norm.ts";
+export { patchTokens, unfold } from "./patches.ts";
+export { rotary } from "./rotary.ts";
+export { concat, dropFirst, mixRows, placeRows, sliceRows, TEXT, writeRows } from "./rows.ts";

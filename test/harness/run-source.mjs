@@ -1,0 +1,20 @@
+// Runs a script against our sources in a process of its own: `node run-source.mjs "<script>"`, where the script calls
+// `await load("src/some/file.ts")`.
+import { fileURLToPath } from "node:url";
+import { createServer, loadConfigFromFile } from "vite";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const { config } = await loadConfigFromFile({ command: "serve", mode: "test" }, "vitest.config.ts", root);
+const { resolve } = config.test.projects.find((project) => project.test.name === "node");
+const server = await createServer({
+  configFile: false,
+  root,
+  resolve,
+  logLevel: "error",
+  optimizeDeps: { noDiscovery: true, include: [] },
+  server: { middlewareMode: true, ws: false, watch: null },
+});
+
+const AsyncFunction = (async () => {}).constructor;
+await new AsyncFunction("load", process.argv[2])((path) => server.ssrLoadModule(path));
+await server.close();

@@ -1,0 +1,10 @@
+export { ChatTemplate, findChatTemplate } from "./chat.ts";
+export type { ChatContent, ChatMessage, RenderOptions, SpecialTokens } from "./chat.ts";
+export { TokenizerError } from "./error.ts";
+export type { TokenizerFolder } from "./folder.ts";
+export { StopStrings } from "./stop.ts";
+export { TokenStream } from "./stream.ts";
+export type { TokenStreamOptions } from "./stream.ts";
+export { conversationTemplate, conversationTemplates } from "./templates.ts";
+export type { ConversationTemplate, TemplateOptions, Turn } from "./templates.ts";
+export { Tokenizer } from "./tokenizer.ts";

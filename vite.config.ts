@@ -1,0 +1,53 @@
+/** The build of the package: `vite build` writes dist/, ES modules with declarations and source maps. */
+import { chmodSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import dts from "unplugin-dts/vite";
+import { defineConfig } from "vite";
+import type { Plugin } from "vite";
+
+/** dist/<name>.js from its source. What several of them use goes into shared chunks. */
+const entries = {
+  index: "src/index.ts",
+  cli: "src/cli/main.ts",
+  kernels: "kernels/index.ts",
+  tokenizer: "tokenizer/index.ts",
+  weights: "weights/index.ts",
+  // The conditional modules, which package.json's `imports` choose from.
+  "adapters.node": "src/gpu/adapters.node.ts",
+  "adapters.browser": "src/gpu/adapters.browser.ts",
+  "codecs.node": "src/input/codecs.node.ts",
+  "codecs.browser": "src/input/codecs.browser.ts",
+  "files.node": "weights/files.node.ts",
+  "files.browser": "weights/files.browser.ts",
+};
+
+/** Makes the command's file executable, as npm does on installing but a checkout does not. */
+const executable: Plugin = {
+  name: "executable",
+  writeBundle() {
+    chmodSync(fileURLToPath(new URL("dist/cli.js", import.meta.url)), 0o755);
+  },
+};
+
+export default defineConfig({
+  plugins: [
+    dts({
+      include: ["errors", "kernels", "tokenizer", "weights", "src", "wgsl.d.ts"],
+      exclude: ["**/*.test.ts", "**/*.long.ts"],
+      entryRoot: ".",
+      tsconfigPath: "tsconfig.json",
+    }),
+    executable,
+  ],
+  build: {
+    target: "es2022",
+    sourcemap: true,
+    minify: false,
+    lib: { entry: entries, formats: ["es"] },
+    rolldownOptions: {
+      // Only relative imports are ours to bundle: packages, node:* and the #conditional modules stay imports.
+      external: (id) => !/^[./]/.test(id) && !id.startsWith("\0"),
+      output: { chunkFileNames: "chunks/[name]-[hash].js" },
+    },
+  },
+});

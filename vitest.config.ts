@@ -1,0 +1,34 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+import { browserTests } from "./test/browser/project.ts";
+import { sourceAliases } from "./test/harness/aliases.ts";
+
+// lavapipe compiles every shader with LLVM; the cache makes the next run start at once.
+process.env.MESA_SHADER_CACHE_DIR ??= fileURLToPath(new URL("node_modules/.cache/mesa", import.meta.url));
+
+/** Tests of the sources in Node: each file in a process of its own, two at a time, and no time limits. */
+export const nodeTests = {
+  pool: "forks",
+  maxWorkers: 2,
+  testTimeout: 0,
+  hookTimeout: 0,
+  teardownTimeout: 60_000,
+} as const;
+
+export default defineConfig({
+  test: {
+    reporters: ["default", "./test/reporter.ts"],
+    projects: [
+      {
+        resolve: { alias: sourceAliases("node") },
+        test: {
+          ...nodeTests,
+          name: "node",
+          include: ["{errors,kernels,tokenizer,weights,src,test}/**/*.test.ts"],
+          exclude: ["test/browser/**"],
+        },
+      },
+      browserTests,
+    ],
+  },
+});
