@@ -36,7 +36,10 @@ describe("parseJson", () => {
     const json = fc.json();
     const mutated = fc
       .tuple(json, fc.nat(), fc.constantFrom("", ",", "}", "]", '"', "\\", "0", "x", ":", "\n"))
-      .map(([text, at, piece]) => text.slice(0, at % (text.length + 1)) + piece + text.slice((at % (text.length + 1)) + 1));
+      .map(([text, place, piece]) => {
+        const at = place % (text.length + 1);
+        return text.slice(0, at) + piece + text.slice(at + 1);
+      });
     fc.assert(
       fc.property(fc.oneof(json, mutated), (text) => {
         let expected: unknown;

@@ -47,10 +47,11 @@ export async function readHeader(source: ByteSource, signal?: AbortSignal): Prom
   if (start.length < lengthBytes) {
     throw broken(file, `expected at least ${lengthBytes} bytes, got ${start.length}`, lengthBytes, start.length);
   }
-  const length = Number(new DataView(start.buffer, start.byteOffset).getBigUint64(0, true));
-  if (length > headerLimit) {
-    throw broken(file, `expected a header of at most ${headerLimit} bytes, got ${length}`, headerLimit, length);
+  const claimed = new DataView(start.buffer, start.byteOffset).getBigUint64(0, true);
+  if (claimed > headerLimit) {
+    throw broken(file, `expected a header of at most ${headerLimit} bytes, got ${claimed}`, headerLimit, claimed);
   }
+  const length = Number(claimed);
   const room = source.size - lengthBytes;
   if (length > room) {
     throw broken(file, `the header should have ${length} bytes, but only ${room} follow; is it whole?`, length, room);
@@ -86,9 +87,13 @@ export function parseHeader(bytes: Uint8Array, file: string, size: number): Safe
  * non-negative integer or the product is not exact.
  */
 export function elementCount(shape: unknown): number | undefined {
-  if (!Array.isArray(shape) || !shape.every((size) => Number.isSafeInteger(size) && size >= 0)) return undefined;
-  const count = shape.reduce((product: number, size: number) => product * size, 1);
+  if (!isSizes(shape)) return undefined;
+  const count = shape.reduce((product, size) => product * size, 1);
   return Number.isSafeInteger(count) ? count : undefined;
+}
+
+function isSizes(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
 }
 
 function decode(bytes: Uint8Array, file: string): string {
@@ -119,10 +124,10 @@ function checkEntry(name: string, value: unknown, file: string, dataStart: numbe
   if (!isDType(dtype)) throw wrong(`expected a dtype of ${Object.keys(dtypeBytes).join(", ")}`, "dtype", dtype);
   const count = elementCount(shape);
   if (count === undefined) throw wrong("expected a shape of non-negative integers", "shape", shape);
-  if (elementCount(offsets) === undefined || (offsets as number[]).length !== 2) {
+  if (!isSizes(offsets) || offsets.length !== 2) {
     throw wrong("expected data_offsets [start, end]", "[start, end]", offsets);
   }
-  const [start, end] = offsets as [number, number];
+  const [start, end] = offsets;
   const room = size - dataStart;
   if (start > end || end > room) {
     const hint = end > room ? "; is the file whole?" : "";

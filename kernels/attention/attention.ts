@@ -1,5 +1,6 @@
 import { family, kernel, type Params } from "../kernel.ts";
 import decodeCode from "./attention-decode.wgsl?raw";
+import flashSubgroupCode from "./attention-flash-subgroup.wgsl?raw";
 import flashCode from "./attention-flash.wgsl?raw";
 import { type AttentionParam, attentionReference } from "./attention.reference.ts";
 
@@ -30,6 +31,16 @@ export const attentionFlash = kernel({
   groups: ({ batch, queries, heads }) => batch * heads * Math.ceil(queries / 32),
 });
 
+/** 32 queries of a head per workgroup, 4 per invocation, keys and values handed round by broadcasts: for software adapters. */
+export const attentionFlashSubgroup = kernel({
+  name: "attention-flash-subgroup",
+  code: flashSubgroupCode,
+  ...bindings,
+  needs: ["subgroups"],
+  accepts: (params, { subgroupSize }) => subgroupSize.min >= 4 && aligned(params),
+  groups: ({ batch, queries, heads }) => batch * heads * Math.ceil(queries / 32),
+});
+
 /** One query of a head per workgroup, parallel over the keys: for decode steps. */
 export const attentionDecode = kernel({
   name: "attention-decode",
@@ -51,7 +62,7 @@ export const attentionDecode = kernel({
  */
 export const attention = family({
   name: "attention",
-  variants: [attentionFlash, attentionDecode],
+  variants: [attentionFlash, attentionFlashSubgroup, attentionDecode],
   reference: attentionReference,
   cost: ({ batch, queries, keys, heads, kvHeads, headSize, causal, position, window }) => {
     // Keys that a query sees, on average over the queries.

@@ -28,12 +28,11 @@ export class LogitsError extends LlavaError {
     /** How many of them are +infinity. */
     readonly infinite: number,
   ) {
-    const cause =
-      "likely an overflow in 16-bit arithmetic or damaged weights, load the model with weights: \"f32\" or check its files";
-    super(
+    const problem =
       nan + infinite > 0
-        ? `logits: expected finite numbers, got ${nan} NaN and ${infinite} infinite of ${total}; ${cause}`
-        : `logits: expected at least one that is not -infinity, got ${total} without any; ${cause}`,
-    );
+        ? `expected finite numbers, got ${nan} NaN and ${infinite} infinite of ${total}`
+        : `expected at least one that is not -infinity, got ${total} without any`;
+    const cause = "likely an overflow in 16-bit arithmetic or damaged weights";
+    super(`logits: ${problem}; ${cause}: load the model with weights: "f32", or check its files`);
   }
 }

@@ -33,9 +33,9 @@ export function checkLogits(logits: Float32Array): void {
 }
 
 /**
- * Makes tokens that occurred before less likely (Keskar et al. 2019): the logit of every token in `history` is divided by
- * `penalty` if it is positive and multiplied by it if it is negative, once however often the token occurred. Ids outside
- * of the vocabulary are passed over.
+ * Makes tokens that occurred before less likely (Keskar et al. 2019): the logit of every token in `history` is divided
+ * by `penalty` if it is positive and multiplied by it if it is negative, once however often the token occurred. Ids
+ * outside of the vocabulary are passed over.
  *
  * @param logits [V]
  * @param history prompt and answer so far
@@ -79,19 +79,18 @@ export function keepTopP(logits: Float32Array, p: number): Float32Array {
   const probabilities = softmax(logits);
   // Probabilities below (1 - p) / V cannot add up to more than 1 - p: their tokens go without being sorted.
   const negligible = (1 - p) / logits.length;
-  const candidates: number[] = [];
+  const candidates = probabilities.filter((probability) => probability >= negligible).sort();
   let excluded = 0;
-  for (let token = 0; token < logits.length; token++) {
-    if (probabilities[token] >= negligible) candidates.push(token);
-    else excluded += probabilities[token];
-  }
-  candidates.sort((a, b) => probabilities[a] - probabilities[b] || b - a);
+  for (const probability of probabilities) if (probability < negligible) excluded += probability;
   const best = candidates.length - 1;
   let first = 0;
-  while (first < best && excluded + probabilities[candidates[first]] <= 1 - p) excluded += probabilities[candidates[first++]];
-  const kept = new Float32Array(logits.length).fill(-Infinity);
-  for (const token of candidates.slice(first)) kept[token] = logits[token];
-  return kept;
+  while (first < best && excluded + candidates[first] <= 1 - p) excluded += candidates[first++];
+  const least = candidates[first];
+  let equals = candidates.lastIndexOf(least) - first + 1; // how many of probability `least` stay
+  return logits.map((logit, token) => {
+    const probability = probabilities[token];
+    return probability > least || (probability === least && equals-- > 0) ? logit : -Infinity;
+  });
 }
 
 /**

@@ -1,6 +1,15 @@
 import { Random } from "../../kernels/random.ts";
 import { OptionError } from "./errors.ts";
-import { argmax, checkLogits, keepMinP, keepTopK, keepTopP, penaliseRepetition, scaleByTemperature, softmax } from "./logits.ts";
+import {
+  argmax,
+  checkLogits,
+  keepMinP,
+  keepTopK,
+  keepTopP,
+  penaliseRepetition,
+  scaleByTemperature,
+  softmax,
+} from "./logits.ts";
 
 /** How the next token is chosen. Everything absent: greedy, the likeliest token always. */
 export interface SamplerOptions {
@@ -36,7 +45,8 @@ const rules: Readonly<Record<keyof SamplerOptions, Rule>> = {
 export function checkSamplerOptions(options: SamplerOptions): void {
   for (const [option, { expected, holds }] of Object.entries(rules)) {
     const value: unknown = options[option as keyof SamplerOptions];
-    if (value !== undefined && !(typeof value === "number" && holds(value))) throw new OptionError(option, expected, value);
+    if (value === undefined || (typeof value === "number" && holds(value))) continue;
+    throw new OptionError(option, expected, value);
   }
 }
 
@@ -77,8 +87,8 @@ export class Sampler {
    */
   next(logits: Float32Array, history: readonly number[]): number {
     checkLogits(logits);
-    const { temperature = 0, repetitionPenalty = 1 } = this.#options;
-    if (temperature === 0) return argmax(penaliseRepetition(logits, history, repetitionPenalty));
+    const { temperature = 0, repetitionPenalty } = this.#options;
+    if (temperature === 0) return argmax(processLogits(logits, history, { repetitionPenalty }));
     return draw(softmax(processLogits(logits, history, this.#options)), this.#uniform());
   }
 

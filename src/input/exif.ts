@@ -50,5 +50,5 @@ export function applyOrientation(image: Image, orientation: number): Image {
       out[at++] = data[from];
     }
   }
-  return { width: outWidth, height: outHeight, data: out };
+  return { ...image, width: outWidth, height: outHeight, data: out };
 }

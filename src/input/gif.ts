@@ -138,5 +138,5 @@ export function decodeGif(header: GifHeader, source: string): Image {
     let at = ((frame.top + row) * header.width + frame.left) * 3;
     for (let x = 0; x < frame.width; x++, at += 3) image.data.set(colour(indices[i * frame.width + x]), at);
   }
-  return image;
+  return transparent === undefined ? image : { ...image, transparent: Array.from(colour(transparent)) };
 }

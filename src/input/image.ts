@@ -5,6 +5,8 @@ export interface Image {
   readonly width: number;
   readonly height: number;
   readonly data: Uint8Array;
+  /** The single colour that the file declares fully transparent, if it does so; its pixels still show it. */
+  readonly transparent?: readonly number[];
 }
 
 /** Pixels that the caller already has: `data` is RGB or RGBA, 3 or 4 bytes a pixel (`ImageData` fits). */
@@ -65,6 +67,20 @@ export function dropAlpha(width: number, height: number, rgba: Uint8Array | Uint
     data[to + 2] = rgba[from + 2];
   }
   return { width, height, data };
+}
+
+/**
+ * White where the file's transparent colour is. PIL keeps that colour as a note on the picture beyond
+ * `convert("RGB")`, and transformers 5's image processors, which find the note, lay the picture over white.
+ */
+export function coverTransparent(image: Image): Image {
+  if (!image.transparent) return image;
+  const [red, green, blue] = image.transparent;
+  const data = image.data.slice();
+  for (let i = 0; i < data.length; i += 3) {
+    if (data[i] === red && data[i + 1] === green && data[i + 2] === blue) data.fill(255, i, i + 3);
+  }
+  return { width: image.width, height: image.height, data };
 }
 
 /** Checks the caller's own pixels and copies them as RGB. Throws `ImageError` if the sizes do not fit together. */

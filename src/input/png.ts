@@ -11,6 +11,8 @@ export interface PngHeader {
   readonly interlaced: boolean;
   /** RGB triples of colour type 3. */
   readonly palette: Uint8Array;
+  /** The one fully transparent colour, see `Image`. */
+  readonly transparent?: readonly number[];
   /** The eXIf chunk. */
   readonly exif?: Uint8Array;
   /** The IDAT chunks: one zlib stream in pieces. */
@@ -39,12 +41,28 @@ export function crc32(bytes: Uint8Array): number {
   return ~value >>> 0;
 }
 
+/**
+ * The one colour that a tRNS chunk makes fully transparent, as far as PIL follows it: an entry of a palette whose other
+ * entries are all opaque, or a colour of 8-bit grey or RGB.
+ */
+function transparentColour(chunk: Uint8Array, colourType: number, depth: number, palette: Uint8Array) {
+  if (colourType === 3) {
+    const entry = chunk.indexOf(0);
+    const single = entry >= 0 && chunk.every((alpha, i) => alpha === (i === entry ? 0 : 255));
+    return single && entry * 3 < palette.length ? Array.from(palette.subarray(entry * 3, entry * 3 + 3)) : undefined;
+  }
+  if (depth !== 8) return undefined;
+  if (colourType === 0 && chunk.length >= 2) return [chunk[1], chunk[1], chunk[1]];
+  return colourType === 2 && chunk.length >= 6 ? [chunk[1], chunk[3], chunk[5]] : undefined;
+}
+
 /** Walks the chunks up to IEND. Throws `ImageError` if one is cut short, damaged or senseless. */
 export function readPng(bytes: Uint8Array, source: string): PngHeader {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let head: DataView | undefined;
   let palette = new Uint8Array(0);
   let exif: Uint8Array | undefined;
+  let alpha: Uint8Array = new Uint8Array(0);
   const compressed: Uint8Array[] = [];
   for (let at = 8; ; ) {
     if (at + 12 > bytes.length) throw new ImageError(source, "the PNG is cut short (no IEND chunk)");
@@ -59,6 +77,7 @@ export function readPng(bytes: Uint8Array, source: string): PngHeader {
     const data = bytes.subarray(at + 8, end);
     if (kind === "IHDR" && length === 13) head ??= new DataView(data.buffer, data.byteOffset, length);
     else if (kind === "PLTE") palette = data.slice();
+    else if (kind === "tRNS") alpha = data;
     else if (kind === "eXIf") exif = data;
     else if (kind === "IDAT") compressed.push(data);
     else if (kind === "IEND") break;
@@ -72,7 +91,8 @@ export function readPng(bytes: Uint8Array, source: string): PngHeader {
     throw new ImageError(source, `the PNG is damaged: depth ${depth} with colour type ${colourType} does not exist`);
   }
   if (colourType === 3 && palette.length === 0) throw new ImageError(source, "the PNG is damaged: it has no palette");
-  return { width, height, depth, colourType, interlaced: interlace === 1, palette, exif, compressed };
+  const transparent = transparentColour(alpha, colourType, depth, palette);
+  return { width, height, depth, colourType, interlaced: interlace === 1, palette, transparent, exif, compressed };
 }
 
 /** One picture of the interlacing: pixels (left + i stepX, top + j stepY). */
@@ -203,5 +223,5 @@ export async function decodePng(header: PngHeader, source: string): Promise<Imag
       at += 1 + stride;
     }
   }
-  return { width, height, data };
+  return { width, height, data, transparent: header.transparent };
 }

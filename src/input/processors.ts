@@ -1,6 +1,6 @@
 import { fitInside, gridShape, selectBestResolution } from "./anyres.ts";
 import type { Size } from "./anyres.ts";
-import { cropImage } from "./image.ts";
+import { coverTransparent, cropImage } from "./image.ts";
 import type { Image } from "./image.ts";
 import { outputSize } from "./processor-config.ts";
 import type { ImageProcessing, Tiling } from "./processor-config.ts";
@@ -142,7 +142,8 @@ function assemble(parts: Image[], steps: ImageProcessing, facts: Facts): Process
  * LlavaImageProcessor, SiglipImageProcessor, LlavaNextImageProcessor, LlavaOnevisionImageProcessor, chosen by `steps`.
  * `several`: the prompt has more than one picture (OneVision then does not tile, but pads each to a square).
  */
-export function processImage(image: Image, steps: ImageProcessing, several = false): ProcessedImage {
+export function processImage(source: Image, steps: ImageProcessing, several = false): ProcessedImage {
+  const image = coverTransparent(source);
   const originalSize: Size = [image.height, image.width];
   const { tiling } = steps;
   if (tiling && !(several && tiling.several === "pad")) {
@@ -154,6 +155,6 @@ export function processImage(image: Image, steps: ImageProcessing, several = fal
 
 /** The frames of a video as one stack, [frames, channels, height, width]: each resized and cropped, never tiled. */
 export function processVideo(frames: readonly Image[], steps: ImageProcessing): ProcessedImage {
-  const parts = frames.map((frame) => fit(frame, steps, false));
+  const parts = frames.map((frame) => fit(coverTransparent(frame), steps, false));
   return assemble(parts, steps, { originalSize: [frames[0].height, frames[0].width] });
 }

@@ -110,21 +110,30 @@ function axis(
 
 const clamp8 = (value: number) => (value < 0 ? 0 : value > 255 ? 255 : value);
 
-/** Source rows `from` to `to` resampled along x: [to - from, outputs, 3] bytes. */
-function horizontal(image: Image, across: Axis, from: number, to: number, colour: readonly number[]): Uint8Array {
+/**
+ * Rows `from` to `to` of bytes [rows, width, 3], resampled along x: [to - from, outputs, 3]. `beside` holds the colour
+ * of the canvas beside each of these rows.
+ */
+function horizontal(
+  data: Uint8Array,
+  width: number,
+  from: number,
+  to: number,
+  across: Axis,
+  beside: Uint8Array,
+): Uint8Array {
   const outputs = across.start.length;
   const out = new Uint8Array((to - from) * outputs * 3);
-  const { data } = image;
   const { weights } = across;
-  const [red, green, blue] = colour;
   let at = 0;
   for (let y = from; y < to; y++) {
+    const edge = (y - from) * 3;
     for (let o = 0; o < outputs; o++) {
-      const beside = across.beside[o];
-      let r = (half + red * beside) | 0; // `| 0` keeps the sums int32, which is what they are in C
-      let g = (half + green * beside) | 0;
-      let b = (half + blue * beside) | 0;
-      let i = (y * image.width + across.start[o]) * 3;
+      const outside = across.beside[o];
+      let r = (half + beside[edge] * outside) | 0; // `| 0` keeps the sums int32, which is what they are in C
+      let g = (half + beside[edge + 1] * outside) | 0;
+      let b = (half + beside[edge + 2] * outside) | 0;
+      let i = (y * width + across.start[o]) * 3;
       const end = o * across.taps + across.count[o];
       for (let k = o * across.taps; k < end; k++, i += 3) {
         const weight = weights[k];
@@ -140,38 +149,46 @@ function horizontal(image: Image, across: Axis, from: number, to: number, colour
   return out;
 }
 
-/** Rows [rows, stride] bytes (the first one is source row `from`) resampled along y. */
-function vertical(
-  rows: Uint8Array,
-  stride: number,
-  down: Axis,
-  from: number,
-  besideRow: Uint8Array,
-): Uint8Array {
+/**
+ * Bytes [rows, stride], of which the first is row `from` of the picture, resampled along y: [outputs, stride]. `beside`
+ * is the row of the canvas above and below.
+ */
+function vertical(data: Uint8Array, stride: number, from: number, down: Axis, beside: Uint8Array): Uint8Array {
   const out = new Uint8Array(down.start.length * stride);
   const sums = new Int32Array(stride);
   for (let o = 0; o < down.start.length; o++) {
-    const beside = down.beside[o];
-    for (let x = 0; x < stride; x++) sums[x] = half + besideRow[x] * beside;
+    const outside = down.beside[o];
+    for (let x = 0; x < stride; x++) sums[x] = half + beside[x] * outside;
     for (let t = 0; t < down.count[o]; t++) {
       const weight = down.weights[o * down.taps + t];
       const row = (down.start[o] + t - from) * stride;
-      for (let x = 0; x < stride; x++) sums[x] += rows[row + x] * weight;
+      for (let x = 0; x < stride; x++) sums[x] += data[row + x] * weight;
     }
     for (let x = 0; x < stride; x++) out[o * stride + x] = clamp8(sums[x] >> bits);
   }
   return out;
 }
 
-/** The colour of the canvas after the horizontal pass; the fixed-point weights of an output need not sum to one. */
-function canvasRow(across: Axis, colour: readonly number[]): Uint8Array {
-  const row = new Uint8Array(across.start.length * 3);
-  for (let o = 0; o < across.start.length; o++) {
-    let total = across.beside[o];
-    for (let t = 0; t < across.count[o]; t++) total += across.weights[o * across.taps + t];
-    for (let c = 0; c < 3; c++) row[o * 3 + c] = clamp8((half + colour[c] * total) >> bits);
+/** A line of nothing but canvas, resampled: [outputs, 3]. The fixed-point weights of an output need not sum to one. */
+function canvasLine({ start, count, weights, beside, taps }: Axis, colour: readonly number[]): Uint8Array {
+  const line = new Uint8Array(start.length * 3);
+  for (let o = 0; o < start.length; o++) {
+    let total = beside[o];
+    for (let t = 0; t < count[o]; t++) total += weights[o * taps + t];
+    for (let c = 0; c < 3; c++) line[o * 3 + c] = clamp8((half + colour[c] * total) >> bits);
   }
-  return row;
+  return line;
+}
+
+/** The first and the last but one source position that an axis reads. */
+function extent({ start, count }: Axis): [from: number, to: number] {
+  let [from, to] = [Infinity, 0];
+  for (let o = 0; o < start.length; o++) {
+    if (count[o] === 0) continue;
+    from = Math.min(from, start[o]);
+    to = Math.max(to, start[o] + count[o]);
+  }
+  return to === 0 ? [0, 0] : [from, to];
 }
 
 /** Source indices of nearest-neighbour sampling; the position is summed up step by step, as Pillow does. */
@@ -205,12 +222,15 @@ function nearest(image: Image, width: number, height: number, { window, canvas }
 }
 
 /**
- * `image` at the size width x height, byte for byte what PIL's `Image.resize` gives (Pillow's Resample.c).
+ * `image` at the size width x height, byte for byte what PIL's `Image.resize` gives (Resample.c of Pillow 13).
  *
  * Per axis, with scale = in / out and s = max(scale, 1): output o has its centre at (o + 0.5) scale, and the source
  * pixel x has the weight f((x - centre + 0.5) / s), normalised to sum 1 and rounded to 22 bits behind the point. The
- * horizontal pass comes first and is rounded to bytes, then the vertical one. `window` computes a part of the result
- * only; `canvas` pads the picture with a colour before it is resized. Both cost nothing for the parts left out.
+ * result of the first pass is rounded to bytes, so the order of the passes shows: horizontal first, unless the height
+ * loses more than twice as many pixels as the width (Pillow before 13 never turned the order around).
+ *
+ * `window` computes a part of the result only; `canvas` pads the picture with a colour before it is resized. Neither
+ * costs memory for the parts left out.
  */
 export function resize(
   image: Image,
@@ -229,14 +249,17 @@ export function resize(
   const bottom = window.top + window.height;
   const across = axis(filter, place.width, width, window.left, right, place.left, image.width);
   const down = axis(filter, place.height, height, window.top, bottom, place.top, image.height);
-  let from = image.height;
-  let to = 0;
-  for (let o = 0; o < down.start.length; o++) {
-    if (down.count[o] === 0) continue;
-    from = Math.min(from, down.start[o]);
-    to = Math.max(to, down.start[o] + down.count[o]);
+  const lost = place.height - height;
+  let data: Uint8Array;
+  if (lost > 0 && lost > 2 * (place.width - width)) {
+    const colours = blankImage(image.width, 1, place.colour).data;
+    const columns = vertical(image.data, image.width * 3, 0, down, colours);
+    data = horizontal(columns, image.width, 0, window.height, across, canvasLine(down, place.colour));
+  } else {
+    const [from, to] = extent(down);
+    const colours = blankImage(1, to - from, place.colour).data;
+    const rows = horizontal(image.data, image.width, from, to, across, colours);
+    data = vertical(rows, window.width * 3, from, down, canvasLine(across, place.colour));
   }
-  const rows = horizontal(image, across, from, Math.max(from, to), place.colour);
-  const data = vertical(rows, window.width * 3, down, from, canvasRow(across, place.colour));
   return { width: window.width, height: window.height, data };
 }

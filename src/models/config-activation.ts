@@ -1,6 +1,7 @@
 /**
- * The activations that this library computes. "gelu" is the exact one, 0.5 x (1 + erf(x / sqrt 2)); "gelu-tanh" its
- * approximation 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x³))); "quick-gelu" x sigmoid(1.702 x); "silu" x sigmoid(x).
+ * The activations that this library computes: "gelu" is the exact one, 0.5 x (1 + erf(x / sqrt 2)); "gelu-tanh" its
+ * approximation 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x³))); "quick-gelu" is x sigmoid(1.702 x); "silu" is
+ * x sigmoid(x).
  */
 export type Activation = "gelu" | "gelu-tanh" | "quick-gelu" | "silu";
 

@@ -174,7 +174,8 @@ function readRope(text: Fields, maxPositions: number): RopeConfig {
   }
   for (const layerType of ["full_attention", "sliding_attention"]) {
     if (fields.has(layerType)) {
-      throw fields.error(layerType, "one set of rotary parameters for all layers", "sets by layer type are not supported");
+      const advice = "sets by layer type are not supported";
+      throw fields.error(layerType, "one set of rotary parameters for all layers", advice);
     }
   }
   const kind = fields.choice(fields.has("rope_type") ? "rope_type" : "type", ropeKinds, "default");

@@ -181,7 +181,9 @@ function readFeatureLayers(model: Fields, layers: number, otherwise: number): nu
 }
 
 /** Tiles of 384 pixels, 1 to 6 in both directions: OneVision's list. */
-const sixBySix = Array.from({ length: 36 }, (_, i): [number, number] => [384 * (1 + Math.floor(i / 6)), 384 * (1 + (i % 6))]);
+const sixBySix = Array.from({ length: 36 }, (_, i): [number, number] => {
+  return [384 * (1 + Math.floor(i / 6)), 384 * (1 + (i % 6))];
+});
 
 const defaultPinpoints: Record<"llava_next" | "llava_onevision", [number, number][]> = {
   llava_next: [[336, 672], [672, 336], [672, 672], [1008, 336], [336, 1008]],
