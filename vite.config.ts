@@ -47,7 +47,8 @@ export default defineConfig({
     rolldownOptions: {
       // Only relative imports are ours to bundle: packages, node:* and the #conditional modules stay imports.
       external: (id) => !/^[./]/.test(id) && !id.startsWith("\0"),
-      output: { chunkFileNames: "chunks/[name]-[hash].js" },
+      // Beside the entries: default-model.ts finds models/ from where its code lies.
+      output: { chunkFileNames: "[name]-[hash].js" },
     },
   },
 });

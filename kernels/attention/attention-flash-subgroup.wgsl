@@ -43,9 +43,46 @@ struct Params {
 const masked = -1.0e30;
 const lowest = -1.0e29;
 
-// outputs (one query to a column) + weights (one query to a component) x values
-fn accumulate(outputs: mat4x4f, weights: vec4f, values: vec4f) -> mat4x4f {
-  return outputs + mat4x4f(weights.x * values, weights.y * values, weights.z * values, weights.w * values);
+// 4 keys or values, one to a column, from the lanes that read them.
+fn handRound(row: vec4f) -> mat4x4f {
+  return mat4x4f(
+    subgroupBroadcast(row, 0u),
+    subgroupBroadcast(row, 1u),
+    subgroupBroadcast(row, 2u),
+    subgroupBroadcast(row, 3u),
+  );
+}
+
+// The score of one key for 4 queries, scaled, or `masked` for those that do not see it.
+fn visible(score: vec4f, key: u32, begin: vec4u, end: vec4u) -> vec4f {
+  return select(vec4f(masked), score * params.scale, (vec4u(key) >= begin) & (vec4u(key) < end));
+}
+
+// The scores of 4 keys (columns) for 4 queries (rows), scaled and masked.
+fn visible4(scores: mat4x4f, key: u32, begin: vec4u, end: vec4u) -> mat4x4f {
+  return mat4x4f(
+    visible(scores[0], key, begin, end),
+    visible(scores[1], key + 1u, begin, end),
+    visible(scores[2], key + 2u, begin, end),
+    visible(scores[3], key + 3u, begin, end),
+  );
+}
+
+fn largest4(scores: mat4x4f) -> vec4f {
+  return max(max(scores[0], scores[1]), max(scores[2], scores[3]));
+}
+
+fn exp4(scores: mat4x4f, largest: vec4f) -> mat4x4f {
+  return mat4x4f(
+    exp(scores[0] - largest),
+    exp(scores[1] - largest),
+    exp(scores[2] - largest),
+    exp(scores[3] - largest),
+  );
+}
+
+fn sum4(weights: mat4x4f) -> vec4f {
+  return weights[0] + weights[1] + weights[2] + weights[3];
 }
 
 @compute @workgroup_size(8)
@@ -93,47 +130,44 @@ fn main(
   for (var tile = firstKey; tile < lastKey; tile += 16u) {
     let key = min(tile + lane % 4u + vec4u(0u, 4u, 8u, 12u), vec4u(lastKey - 1u));
 
-    // 1. scores
+    // 1. scores: a, b, c and d are those of keys 0 to 3, 4 to 7, 8 to 11 and 12 to 15 (columns) for the 4 queries (rows)
     let kRow = kStart + key * (params.kStride / 4u);
-    var scores = array<vec4f, 16>(); // said in full: Dawn zeroes a bare declaration only once, not in every round
-    for (var d = 0u; d < quads; d++) {
-      let four = mat4x4f(q[qStart.x + d], q[qStart.y + d], q[qStart.z + d], q[qStart.w + d]);
-      for (var i = 0u; i < 4u; i++) {
-        let row = k[kRow[i] + d];
-        scores[4u * i] += subgroupBroadcast(row, 0u) * four;
-        scores[4u * i + 1u] += subgroupBroadcast(row, 1u) * four;
-        scores[4u * i + 2u] += subgroupBroadcast(row, 2u) * four;
-        scores[4u * i + 3u] += subgroupBroadcast(row, 3u) * four;
-      }
+    var a = mat4x4f();
+    var b = mat4x4f();
+    var c = mat4x4f();
+    var d = mat4x4f();
+    for (var n = 0u; n < quads; n++) {
+      let four = transpose(mat4x4f(q[qStart.x + n], q[qStart.y + n], q[qStart.z + n], q[qStart.w + n]));
+      a += four * handRound(k[kRow.x + n]);
+      b += four * handRound(k[kRow.y + n]);
+      c += four * handRound(k[kRow.z + n]);
+      d += four * handRound(k[kRow.w + n]);
     }
 
     // 2. maxima and exponentials
+    a = visible4(a, tile, begin, end);
+    b = visible4(b, tile + 4u, begin, end);
+    c = visible4(c, tile + 8u, begin, end);
+    d = visible4(d, tile + 12u, begin, end);
     let before = largest;
-    for (var j = 0u; j < 16u; j++) {
-      let at = vec4u(tile + j);
-      scores[j] = select(vec4f(masked), scores[j] * params.scale, (at >= begin) & (at < end));
-      largest = max(largest, scores[j]);
-    }
+    largest = max(largest, max(max(largest4(a), largest4(b)), max(largest4(c), largest4(d))));
     let shrink = exp(before - largest);
-    total *= shrink;
-    for (var j = 0u; j < 16u; j++) {
-      scores[j] = exp(scores[j] - largest);
-      total += scores[j];
-    }
+    a = exp4(a, largest);
+    b = exp4(b, largest);
+    c = exp4(c, largest);
+    d = exp4(d, largest);
+    total = total * shrink + (sum4(a) + sum4(b) + sum4(c) + sum4(d));
 
     // 3. values
     let vRow = vStart + key * (params.vStride / 4u);
-    for (var d = 0u; d < quads; d++) {
-      var sums = outputs[d];
-      sums = mat4x4f(sums[0] * shrink.x, sums[1] * shrink.y, sums[2] * shrink.z, sums[3] * shrink.w);
-      for (var i = 0u; i < 4u; i++) {
-        let row = v[vRow[i] + d];
-        sums = accumulate(sums, scores[4u * i], subgroupBroadcast(row, 0u));
-        sums = accumulate(sums, scores[4u * i + 1u], subgroupBroadcast(row, 1u));
-        sums = accumulate(sums, scores[4u * i + 2u], subgroupBroadcast(row, 2u));
-        sums = accumulate(sums, scores[4u * i + 3u], subgroupBroadcast(row, 3u));
-      }
-      outputs[d] = sums;
+    for (var n = 0u; n < quads; n++) {
+      let old = outputs[n];
+      var sums = mat4x4f(old[0] * shrink.x, old[1] * shrink.y, old[2] * shrink.z, old[3] * shrink.w);
+      sums += handRound(v[vRow.x + n]) * transpose(a);
+      sums += handRound(v[vRow.y + n]) * transpose(b);
+      sums += handRound(v[vRow.z + n]) * transpose(c);
+      sums += handRound(v[vRow.w + n]) * transpose(d);
+      outputs[n] = sums;
     }
   }
 

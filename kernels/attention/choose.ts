@@ -1,11 +1,22 @@
 import type { AdapterTraits, Kernel, Params } from "../kernel.ts";
 import type { AttentionParam } from "./attention.reference.ts";
-import { attentionDecode, attentionFlash } from "./attention.ts";
+import { attentionDecode, attentionFlash, attentionFlashSubgroup } from "./attention.ts";
 
-type AttentionKernel = Kernel<"q" | "k" | "v", "y" | "lse", AttentionParam>;
+/** A variant of `attention`. */
+export type AttentionKernel = Kernel<"q" | "k" | "v", "y" | "lse", AttentionParam>;
 
-/** The variant of `attention` to use: the first that the adapter can run and that accepts the parameters. */
+/**
+ * The variants in order of preference. On a software adapter the subgroup kernel, whose 32 queries share the reading of
+ * keys and values, beats one workgroup per query as soon as there are two queries.
+ */
+function preferences(queries: number, software: boolean): readonly AttentionKernel[] {
+  if (software && queries > 1) return [attentionFlashSubgroup, attentionDecode, attentionFlash];
+  return [attentionDecode, attentionFlash];
+}
+
+/** The variant of `attention` to use: the most preferred one that the adapter can run and that accepts the parameters. */
 export function chooseAttention(params: Params<AttentionParam>, traits: AdapterTraits): AttentionKernel {
-  const preferred: AttentionKernel[] = [attentionDecode, attentionFlash];
-  return preferred.find(({ accepts }) => accepts?.(params, traits) ?? true) ?? attentionFlash;
+  const usable = ({ needs, accepts }: AttentionKernel): boolean =>
+    needs.every((feature) => traits.features.has(feature)) && (accepts?.(params, traits) ?? true);
+  return preferences(params.queries, traits.software).find(usable) ?? attentionFlash;
 }

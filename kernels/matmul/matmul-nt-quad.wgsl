@@ -5,7 +5,7 @@
 // 16 rows of every 64th column. For every 4 of k:
 //   1. each invocation reads a quad of each of its 4 rows of the weight;
 //   2. 4 lanes of a subgroup share the reading of x: lane l reads the quads of rows l, l + 4, l + 8 and l + 12;
-//   3. each of the 16 quads is broadcast from its lane and multiplied with the 4 quads of the weight.
+//   3. each of the 16 quads is broadcast from its lane and multiplied with the 4 quads of the weight, as 4 x 4 matrices.
 // Only the first 4 lanes broadcast, so every subgroup of 4 or more will do. Sums are f32, in the order of k.
 
 struct Params {
@@ -24,9 +24,31 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 @group(0) @binding(4) var<uniform> params: Params;
 
-// sums[c] + the dot product of the row with quad c of the weight
-fn accumulate(sums: vec4f, row: vec4f, w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f) -> vec4f {
-  return sums + vec4f(dot(row, w0), dot(row, w1), dot(row, w2), dot(row, w3));
+// 4 rows, from the lanes that read them.
+fn handRound(row: vec4f) -> mat4x4f {
+  return mat4x4f(
+    subgroupBroadcast(row, 0u),
+    subgroupBroadcast(row, 1u),
+    subgroupBroadcast(row, 2u),
+    subgroupBroadcast(row, 3u),
+  );
+}
+
+// Writes 4 rows (the matrix's columns) of every 64th column of y from n on.
+fn store(m: u32, n: u32, sums: mat4x4f) {
+  for (var j = 0u; j < 4u; j++) {
+    let column = n + 64u * j;
+    if (column >= params.columns) {
+      break;
+    }
+    var offset = 0.0;
+    if (params.biased != 0u) {
+      offset = bias[params.yOffset + column];
+    }
+    for (var i = 0u; i < 4u && m + i < params.rows; i++) {
+      y[(m + i) * params.yStride + params.yOffset + column] = sums[i][j] + offset;
+    }
+  }
 }
 
 @compute @workgroup_size(64)
@@ -48,33 +70,26 @@ fn main(
   let rows = min(vec4u(firstRow + lane % 4u) + vec4u(0u, 4u, 8u, 12u), vec4u(params.rows - 1u)) * (params.xStride / 4u);
   let columns = min(vec4u(firstColumn) + vec4u(0u, 64u, 128u, 192u), vec4u(params.columns - 1u)) * quads;
 
-  var sums: array<vec4f, 16>;
+  // Rows 0 to 3, 4 to 7, 8 to 11 and 12 to 15 of the tile: a row to a column of the matrix, in it one of the 4 columns of y.
+  var a = mat4x4f();
+  var b = mat4x4f();
+  var c = mat4x4f();
+  var d = mat4x4f();
   for (var k = 0u; k < quads; k++) {
-    let w0 = weight4(weight[columns.x + k]);
-    let w1 = weight4(weight[columns.y + k]);
-    let w2 = weight4(weight[columns.z + k]);
-    let w3 = weight4(weight[columns.w + k]);
-    for (var i = 0u; i < 4u; i++) {
-      let row = x[rows[i] + k];
-      sums[4u * i] = accumulate(sums[4u * i], subgroupBroadcast(row, 0u), w0, w1, w2, w3);
-      sums[4u * i + 1u] = accumulate(sums[4u * i + 1u], subgroupBroadcast(row, 1u), w0, w1, w2, w3);
-      sums[4u * i + 2u] = accumulate(sums[4u * i + 2u], subgroupBroadcast(row, 2u), w0, w1, w2, w3);
-      sums[4u * i + 3u] = accumulate(sums[4u * i + 3u], subgroupBroadcast(row, 3u), w0, w1, w2, w3);
-    }
+    let weights = transpose(mat4x4f(
+      weight4(weight[columns.x + k]),
+      weight4(weight[columns.y + k]),
+      weight4(weight[columns.z + k]),
+      weight4(weight[columns.w + k]),
+    ));
+    a += weights * handRound(x[rows.x + k]);
+    b += weights * handRound(x[rows.y + k]);
+    c += weights * handRound(x[rows.z + k]);
+    d += weights * handRound(x[rows.w + k]);
   }
 
-  for (var j = 0u; j < 4u; j++) {
-    let n = firstColumn + 64u * j;
-    if (n < params.columns) {
-      var offset = 0.0;
-      if (params.biased != 0u) {
-        offset = bias[params.yOffset + n];
-      }
-      for (var i = 0u; i < 16u; i++) {
-        if (firstRow + i < params.rows) {
-          y[(firstRow + i) * params.yStride + params.yOffset + n] = sums[i][j] + offset;
-        }
-      }
-    }
-  }
+  store(firstRow, firstColumn, a);
+  store(firstRow + 4u, firstColumn, b);
+  store(firstRow + 8u, firstColumn, c);
+  store(firstRow + 12u, firstColumn, d);
 }

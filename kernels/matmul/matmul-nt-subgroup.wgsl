@@ -1,12 +1,12 @@
 // y[m, yOffset + n] = sum_k x[m, k] · weight[n, k] + bias[yOffset + n]
 //
-// For software adapters, where any load costs a dozen multiply-adds per lane and a value from a neighbouring lane almost
+// Like matmul-nt-subgroup, for subgroups of 4 lanes: for software adapters, where any load costs a dozen multiply-adds per lane and a value from a neighbouring lane almost
 // nothing; inner and xStride are multiples of 4. A workgroup owns 16 rows and 256 columns of y; an invocation owns all
 // 16 rows of every 64th column. For every 4 of k:
 //   1. each invocation reads a quad of each of its 4 rows of the weight;
-//   2. 8 lanes of a subgroup share the reading of x: lane l reads the quads of rows l and l + 8;
-//   3. each of the 16 quads is broadcast from its lane and multiplied with the 4 quads of the weight.
-// Only the first 8 lanes broadcast, so every subgroup of 8 or more will do. Sums are f32, in the order of k.
+//   2. 4 lanes of a subgroup share the reading of x: lane l reads the quads of rows l, l + 4, l + 8 and l + 12;
+//   3. each of the 16 quads is broadcast from its lane and multiplied with the 4 quads of the weight, as 4 x 4 matrices.
+// Only the first 4 lanes broadcast, so every subgroup of 4 or more will do. Sums are f32, in the order of k.
 
 struct Params {
   rows: u32,
@@ -24,9 +24,41 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 @group(0) @binding(4) var<uniform> params: Params;
 
-// sums[c] + the dot product of the row with quad c of the weight
-fn accumulate(sums: vec4f, row: vec4f, w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f) -> vec4f {
-  return sums + vec4f(dot(row, w0), dot(row, w1), dot(row, w2), dot(row, w3));
+// Rows 0 to 3 of 8, from the lanes that read them.
+fn lower(row: vec4f) -> mat4x4f {
+  return mat4x4f(
+    subgroupBroadcast(row, 0u),
+    subgroupBroadcast(row, 1u),
+    subgroupBroadcast(row, 2u),
+    subgroupBroadcast(row, 3u),
+  );
+}
+
+// Rows 4 to 7 of 8, from the lanes that read them.
+fn upper(row: vec4f) -> mat4x4f {
+  return mat4x4f(
+    subgroupBroadcast(row, 4u),
+    subgroupBroadcast(row, 5u),
+    subgroupBroadcast(row, 6u),
+    subgroupBroadcast(row, 7u),
+  );
+}
+
+// Writes 4 rows (the matrix's columns) of every 64th column of y from n on.
+fn store(m: u32, n: u32, sums: mat4x4f) {
+  for (var j = 0u; j < 4u; j++) {
+    let column = n + 64u * j;
+    if (column >= params.columns) {
+      break;
+    }
+    var offset = 0.0;
+    if (params.biased != 0u) {
+      offset = bias[params.yOffset + column];
+    }
+    for (var i = 0u; i < 4u && m + i < params.rows; i++) {
+      y[(m + i) * params.yStride + params.yOffset + column] = sums[i][j] + offset;
+    }
+  }
 }
 
 @compute @workgroup_size(64)
@@ -48,37 +80,28 @@ fn main(
   let rows = min(vec2u(firstRow + lane % 8u) + vec2u(0u, 8u), vec2u(params.rows - 1u)) * (params.xStride / 4u);
   let columns = min(vec4u(firstColumn) + vec4u(0u, 64u, 128u, 192u), vec4u(params.columns - 1u)) * quads;
 
-  var sums: array<vec4f, 16>;
+  // Rows 0 to 3, 4 to 7, 8 to 11 and 12 to 15 of the tile: a row to a column of the matrix, in it one of the 4 columns of y.
+  var a = mat4x4f();
+  var b = mat4x4f();
+  var c = mat4x4f();
+  var d = mat4x4f();
   for (var k = 0u; k < quads; k++) {
-    let w0 = weight4(weight[columns.x + k]);
-    let w1 = weight4(weight[columns.y + k]);
-    let w2 = weight4(weight[columns.z + k]);
-    let w3 = weight4(weight[columns.w + k]);
-    for (var i = 0u; i < 2u; i++) {
-      let row = x[rows[i] + k];
-      sums[8u * i] = accumulate(sums[8u * i], subgroupBroadcast(row, 0u), w0, w1, w2, w3);
-      sums[8u * i + 1u] = accumulate(sums[8u * i + 1u], subgroupBroadcast(row, 1u), w0, w1, w2, w3);
-      sums[8u * i + 2u] = accumulate(sums[8u * i + 2u], subgroupBroadcast(row, 2u), w0, w1, w2, w3);
-      sums[8u * i + 3u] = accumulate(sums[8u * i + 3u], subgroupBroadcast(row, 3u), w0, w1, w2, w3);
-      sums[8u * i + 4u] = accumulate(sums[8u * i + 4u], subgroupBroadcast(row, 4u), w0, w1, w2, w3);
-      sums[8u * i + 5u] = accumulate(sums[8u * i + 5u], subgroupBroadcast(row, 5u), w0, w1, w2, w3);
-      sums[8u * i + 6u] = accumulate(sums[8u * i + 6u], subgroupBroadcast(row, 6u), w0, w1, w2, w3);
-      sums[8u * i + 7u] = accumulate(sums[8u * i + 7u], subgroupBroadcast(row, 7u), w0, w1, w2, w3);
-    }
+    let weights = transpose(mat4x4f(
+      weight4(weight[columns.x + k]),
+      weight4(weight[columns.y + k]),
+      weight4(weight[columns.z + k]),
+      weight4(weight[columns.w + k]),
+    ));
+    let rowA = x[rows.x + k];
+    a += weights * lower(rowA);
+    b += weights * upper(rowA);
+    let rowB = x[rows.y + k];
+    c += weights * lower(rowB);
+    d += weights * upper(rowB);
   }
 
-  for (var j = 0u; j < 4u; j++) {
-    let n = firstColumn + 64u * j;
-    if (n < params.columns) {
-      var offset = 0.0;
-      if (params.biased != 0u) {
-        offset = bias[params.yOffset + n];
-      }
-      for (var i = 0u; i < 16u; i++) {
-        if (firstRow + i < params.rows) {
-          y[(firstRow + i) * params.yStride + params.yOffset + n] = sums[i][j] + offset;
-        }
-      }
-    }
-  }
+  store(firstRow, firstColumn, a);
+  store(firstRow + 4u, firstColumn, b);
+  store(firstRow + 8u, firstColumn, c);
+  store(firstRow + 12u, firstColumn, d);
 }

@@ -1,4 +1,5 @@
 import { family, kernel, type Params } from "../kernel.ts";
+import quadCode from "./matmul-nt-quad.wgsl?raw";
 import subgroupCode from "./matmul-nt-subgroup.wgsl?raw";
 import tileCode from "./matmul-nt-tile.wgsl?raw";
 import wideCode from "./matmul-nt-wide.wgsl?raw";
@@ -37,14 +38,27 @@ export const matmulNTWide = kernel({
   groups: ({ rows, columns }) => Math.ceil(rows / 128) * Math.ceil(columns / 64),
 });
 
-/** Tiles in registers, rows of x handed round by subgroup operations: for software adapters. */
+/** Groups of the two subgroup variants: 16 rows and 256 columns each. */
+const subgroupTiles = ({ rows, columns }: Params<MatmulParam>): number => Math.ceil(rows / 16) * Math.ceil(columns / 256);
+
+/** Tiles in registers, rows of x handed round by broadcasts from 8 lanes: for software adapters. */
 export const matmulNTSubgroup = kernel({
   name: "matmul-nt-subgroup",
   code: subgroupCode,
   ...bindings,
   needs: ["subgroups"],
-  accepts: aligned,
-  groups: ({ rows, columns }) => Math.ceil(rows / 16) * Math.ceil(columns / 256),
+  accepts: (params, { subgroupSize }) => subgroupSize.min >= 8 && aligned(params),
+  groups: subgroupTiles,
+});
+
+/** The same with 4 lanes: for software adapters with subgroups of 4 (SwiftShader). */
+export const matmulNTQuad = kernel({
+  name: "matmul-nt-quad",
+  code: quadCode,
+  ...bindings,
+  needs: ["subgroups"],
+  accepts: (params, { subgroupSize }) => subgroupSize.min >= 4 && aligned(params),
+  groups: subgroupTiles,
 });
 
 /** Few rows, 4 columns per workgroup. */
@@ -78,7 +92,7 @@ export const matvecSubgroup = kernel({
 export const matmulNT = family({
   name: "matmul-nt",
   weight: "weight",
-  variants: [matmulNTTile, matmulNTWide, matmulNTSubgroup, matvec, matvecSubgroup],
+  variants: [matmulNTTile, matmulNTWide, matmulNTSubgroup, matmulNTQuad, matvec, matvecSubgroup],
   reference: matmulNTReference,
   cost: ({ rows, columns, inner }) => ({
     flops: 2 * rows * columns * inner,

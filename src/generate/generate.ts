@@ -111,7 +111,7 @@ export async function* generate(
         finishReason = "stop";
         break;
       }
-      if (tokens.length >= maxNewTokens || ids.length >= runtime.config.text.maxPositions) break;
+      if (tokens.length >= maxNewTokens || ids.length >= runtime.context) break;
       signal?.throwIfAborted();
       next = pick(await runtime.extend(Uint32Array.of(next), TEXT_ONLY, wanted));
       clock("decode");

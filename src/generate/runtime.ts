@@ -11,7 +11,7 @@ import { Workspace } from "../graph/workspace.ts";
 import type { ModelConfig } from "../models/config.ts";
 import type { DecodeContext } from "../models/decoder.ts";
 import type { LlavaModel } from "../models/llava.ts";
-import { rotaryTable } from "../models/rope.ts";
+import { contextLength, rotaryTable } from "../models/rope.ts";
 import { argmax, mixRows, NOT_A_NUMBER, sliceRows, writeRows } from "../ops/index.ts";
 import { LogitsError } from "./errors.ts";
 import { checkLogits } from "./logits.ts";
@@ -85,8 +85,8 @@ export class Runtime {
   /** Allocates the cache of a model whose weights are loaded. */
   static async create(gpu: Gpu, model: LlavaModel, config: ModelConfig): Promise<Runtime> {
     const workspace = new Workspace(gpu);
-    const { layers, keyValueHeads, headSize, width, maxPositions } = config.text;
-    const first = Math.min(FIRST_CAPACITY, maxPositions);
+    const { layers, keyValueHeads, headSize, width } = config.text;
+    const first = Math.min(FIRST_CAPACITY, contextLength(config.text));
     const perLayer = (name: string) =>
       Promise.all(
         Array.from({ length: layers }, (_, i) => GrowingRows.create(workspace, `cache of layer ${i}: ${name}`, keyValueHeads * headSize, first)),
@@ -100,6 +100,11 @@ export class Runtime {
     });
     runtime.#writeTable(0, first, first);
     return runtime;
+  }
+
+  /** Tokens that fit. */
+  get context(): number {
+    return contextLength(this.config.text);
   }
 
   /** Forgets all tokens. Images are forgotten by the next `see`. */
@@ -224,17 +229,16 @@ export class Runtime {
 
   async #makeRoom(count: number): Promise<void> {
     const wanted = this.length + count;
-    const { maxPositions } = this.config.text;
-    if (wanted > maxPositions) {
+    if (wanted > this.context) {
       throw new ContextError(
-        `expected at most ${maxPositions} tokens (the context of this model), got ${wanted}; shorten the prompt, use fewer or smaller pictures, or ask for fewer new tokens`,
+        `expected at most ${this.context} tokens (the context of this model), got ${wanted}; shorten the prompt, use fewer or smaller pictures, or ask for fewer new tokens`,
         wanted,
-        maxPositions,
+        this.context,
       );
     }
     // Masked rows of the last chunk are written too, so there must be room for them.
     const rows = Math.ceil(wanted / CHUNK_STEP) * CHUNK_STEP + CHUNK_STEP;
-    for (const resident of [...this.residents.keys, ...this.residents.values]) await resident.reserve(rows, maxPositions + 2 * CHUNK_STEP);
+    for (const resident of [...this.residents.keys, ...this.residents.values]) await resident.reserve(rows, this.context + 2 * CHUNK_STEP);
     await this.#reserveTable(rows, wanted);
   }
 
@@ -277,9 +281,8 @@ export class Runtime {
   #languageProgram(rows: number, wanted: Wanted | undefined): Promise<Program> {
     return this.#program(`language ${rows} ${wanted ?? ""}`, async () => {
       const graph = new Graph();
-      const { maxPositions } = this.config.text;
       const { keys, values, table } = this.residents;
-      const context: DecodeContext = { table, cache: { keys, values }, position: new Scalar("position", maxPositions) };
+      const context: DecodeContext = { table, cache: { keys, values }, position: new Scalar("position", this.context) };
       const hidden = this.model.decode(this.#embed(graph, rows), context);
       if (!wanted) return Program.compile(graph, this.workspace, { outputs: {} });
       const last = rows === 1 ? hidden : sliceRows(hidden, { rows: 1, width: hidden.width, fromRow: new Scalar("last", rows - 1) });

@@ -105,6 +105,7 @@ export async function decodeJpeg(bytes: Uint8Array, header: JpegHeader, source: 
     const { width, height, data } = await decodeWith("jpeg", bytes);
     return dropAlpha(width, height, data);
   } catch (cause) {
-    throw new ImageError(source, "the JPEG is damaged and cannot be decoded", { cause });
+    const why = cause instanceof Error && components.length === 4 ? ` (${cause.message})` : "";
+    throw new ImageError(source, `the JPEG cannot be decoded${why}; it is damaged or of a rare kind`, { cause });
   }
 }

@@ -212,8 +212,8 @@ function readVideoAndAspect(model: Fields): { videoToken: number; anyresMax: num
 }
 
 /**
- * A special token's ids from the first place that has them. A null in the last place, the text configuration, means that
- * there is none; absent there, the class default counts. Some files write "none" as a negative id.
+ * A special token's ids from the first place that has them. A null in the last place, the text configuration, means
+ * that there is none; absent there, the class default counts. Some files write "none" as -1.
  */
 function readTokens(places: readonly Fields[], key: string, otherwise: number | undefined): number[] {
   const place = places.find((fields) => fields.has(key));

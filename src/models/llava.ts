@@ -62,7 +62,8 @@ function vision(root: Scope, config: SeeingConfig) {
   const tower = visionTower(root.at("vision"), config.vision);
   const inputs = config.vision.width * config.featureLayers.length;
   const project = projector(root.at("projector"), inputs, config.text.width, config.projector);
-  const dropped = config.keepClass ? 0 : prefix;
+  // Hugging Face's strategy "default" drops the first row of any tower, CLIP's class token or not.
+  const dropped = config.keepClass ? 0 : 1;
   return {
     rows: prefix + patches - dropped,
     see: (pixels: Tensor): Tensor => {

@@ -74,3 +74,12 @@ export function rotaryTable(
   }
   return table;
 }
+
+/** Tokens that a model with dynamic scaling takes: the scaling itself has no end, so memory sets one. */
+const DYNAMIC_CONTEXT = 131072;
+
+/** The longest sequence that a model takes: its own positions, stretched if the rotary embedding is ("linear", "dynamic"). */
+export function contextLength({ maxPositions, rope }: { readonly maxPositions: number; readonly rope: RopeConfig }): number {
+  if (rope.kind === "dynamic") return DYNAMIC_CONTEXT;
+  return rope.kind === "linear" ? Math.floor(maxPositions * rope.factor) : maxPositions;
+}

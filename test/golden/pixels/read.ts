@@ -8,8 +8,8 @@ export function readJson<T>(name: string): T {
 }
 
 /** The bytes of a test picture. */
-export function readPicture(name: string): Uint8Array {
-  return new Uint8Array(readFileSync(new URL(`../images/${name}`, folder)));
+export function readPicture(name: string, area: "images" | "pillow" = "images"): Uint8Array {
+  return new Uint8Array(readFileSync(new URL(`../${area}/${name}`, folder)));
 }
 
 /** The uint8 tensors of a safetensors golden of this folder. */

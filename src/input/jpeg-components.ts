@@ -1,4 +1,4 @@
-import type { JpegHeader, JpegSegment } from "./jpeg.ts";
+import type { JpegComponent, JpegHeader, JpegSegment } from "./jpeg.ts";
 
 /** Reads entropy-coded bits: stuffed zeros are skipped, markers stop it. */
 class BitReader {
@@ -100,42 +100,34 @@ function readTables(data: Uint8Array, tables: Map<number, HuffmanTable>): void {
   }
 }
 
-/** Copies one code and gives its symbol. */
-function copyCode(table: HuffmanTable | undefined, from: BitReader, to: BitWriter): number {
+/** Reads one code, copies it to `to` if there is one, and gives its symbol. */
+function copyCode(table: HuffmanTable | undefined, from: BitReader, to: BitWriter | undefined): number {
   const bits = from.peek();
   const entry = table?.[bits] ?? 0;
   const length = entry >> 8;
   if (length === 0) throw new Error("a Huffman code is unknown");
   from.skip(length);
-  to.put(bits >> (16 - length), length);
+  to?.put(bits >> (16 - length), length);
   return entry & 255;
 }
 
-function copyBits(length: number, from: BitReader, to: BitWriter): void {
+function copyBits(length: number, from: BitReader, to: BitWriter | undefined): void {
   if (length === 0) return;
   if (length > 16) throw new Error("a coefficient is too long");
-  to.put(from.peek() >> (16 - length), length);
+  const bits = from.peek();
+  to?.put(bits >> (16 - length), length);
   from.skip(length);
 }
 
-/** One member of a scan: which plane, and its DC and AC tables. */
+/** One component of a scan: its tables, its blocks in an interleaved unit, and whether it stays. */
 interface Member {
-  readonly plane: number;
+  readonly stays: boolean;
+  readonly blocks: number;
   readonly dc?: HuffmanTable;
   readonly ac?: HuffmanTable;
 }
 
-/** What the head of a scan says. */
-interface Scan {
-  readonly members: readonly Member[];
-  /** Spectral selection and successive approximation: the last three bytes of the head. */
-  readonly tail: Uint8Array;
-  /** Restarts come after so many blocks of a component; 0: never. */
-  readonly interval: number;
-  readonly blocks: number;
-}
-
-function copyBlock(member: Member, refining: boolean, last: number, from: BitReader, to: BitWriter): void {
+function copyBlock(member: Member, refining: boolean, last: number, from: BitReader, to: BitWriter | undefined): void {
   if (refining) return copyBits(1, from, to);
   copyBits(copyCode(member.dc, from, to), from, to);
   for (let k = 1; k <= last; k++) {
@@ -146,59 +138,81 @@ function copyBlock(member: Member, refining: boolean, last: number, from: BitRea
   }
 }
 
-/** Deals the blocks of an interleaved scan out to the planes of its members. */
-function splitScan(bytes: Uint8Array, segment: JpegSegment, scan: Scan, planes: readonly BitWriter[]): void {
+/** Copies the entropy-coded data of a scan of several components, block by block, without those that do not stay. */
+function copyScan(
+  bytes: Uint8Array,
+  segment: JpegSegment,
+  members: readonly Member[],
+  units: number,
+  interval: number,
+  to: BitWriter,
+): void {
   const from = new BitReader(bytes, segment.end, segment.scanEnd);
-  const [, last, approximation] = scan.tail;
+  const [, last, approximation] = segment.data.subarray(segment.data.length - 3);
   const refining = approximation >> 4 !== 0;
-  for (let block = 0; block < scan.blocks; block++) {
-    if (scan.interval > 0 && block > 0 && block % scan.interval === 0) {
+  for (let unit = 0; unit < units; unit++) {
+    if (interval > 0 && unit > 0 && unit % interval === 0) {
       const marker = from.restart();
-      for (const { plane } of scan.members) {
-        planes[plane].flush();
-        planes[plane].append([0xff, marker]);
-      }
+      to.flush();
+      to.append([0xff, marker]);
     }
-    for (const member of scan.members) copyBlock(member, refining, last, from, planes[member.plane]);
+    for (const member of members) {
+      for (let i = 0; i < member.blocks; i++) copyBlock(member, refining, last, from, member.stays ? to : undefined);
+    }
   }
-  for (const { plane } of scan.members) planes[plane].flush();
+  to.flush();
 }
 
 /**
- * The components of a Huffman-coded JPEG without subsampling, each as a grey JPEG of its own. No coefficient changes:
- * the bits of every block are copied, so that the planes decode to exactly what the decoder makes of the components.
- * Every block keeps its place and its predecessor, because an interleaved unit holds one block of each component.
+ * A Huffman-coded JPEG without its component number `left`, with Adobe's marker for the colour transform `transform`
+ * (0: none, 1: YCbCr). No coefficient changes: the bits of every block that stays are copied, so that the others decode
+ * to exactly what they were. Throws an `Error` if the data makes no sense.
  */
-export function splitPlanes(bytes: Uint8Array, header: JpegHeader): Uint8Array[] {
+export function leaveOut(bytes: Uint8Array, header: JpegHeader, left: number, transform: 0 | 1): Uint8Array {
   const { components, segments, width, height } = header;
-  const planes = components.map(() => new BitWriter());
+  const stays = components.map((_, i) => i !== left);
+  const kept = components.filter((_, i) => stays[i]);
+  const factor = (of: readonly JpegComponent[], key: "h" | "v") => Math.max(...of.map((component) => component[key]));
+  const [across, down] = [factor(components, "h"), factor(components, "v")];
+  if (factor(kept, "h") !== across || factor(kept, "v") !== down) throw new Error("the subsampling is not supported");
+  const units = Math.ceil(width / (8 * across)) * Math.ceil(height / (8 * down));
+  const adobe = [0xff, 0xee, 0, 14, 0x41, 0x64, 0x6f, 0x62, 0x65, 0, 100, 0, 0, 0, 0, transform];
+  const out = new BitWriter();
   const tables = new Map<number, HuffmanTable>();
-  const blocks = Math.ceil(width / 8) * Math.ceil(height / 8);
   let interval = 0;
-  for (const plane of planes) plane.append([0xff, 0xd8]);
+  out.append([0xff, 0xd8, ...adobe]);
   for (const segment of segments) {
     const { marker, data } = segment;
     if (marker === header.frame) {
-      for (const [i, plane] of planes.entries()) {
-        plane.append([0xff, marker, 0, 11, ...data.subarray(0, 5), 1, components[i].id, 0x11, data[8 + 3 * i]]);
-      }
+      const table = components.flatMap((_, i) => (stays[i] ? Array.from(data.subarray(6 + 3 * i, 9 + 3 * i)) : []));
+      out.append([0xff, marker, 0, 8 + table.length, ...data.subarray(0, 5), kept.length, ...table]);
     } else if (marker === 0xdb || marker === 0xc4 || marker === 0xdd) {
       if (marker === 0xc4) readTables(data, tables);
       if (marker === 0xdd) interval = data[0] * 256 + data[1];
-      for (const plane of planes) plane.append(bytes.subarray(segment.start, segment.end));
+      out.append(bytes.subarray(segment.start, segment.end));
     } else if (marker === 0xda) {
-      const tail = data.subarray(1 + 2 * data[0]);
+      if (data.length !== 4 + 2 * data[0]) throw new Error("a scan makes no sense");
+      const choices: number[] = [];
       const members = Array.from({ length: data[0] }, (_, i) => {
         const [id, choice] = data.subarray(1 + 2 * i, 3 + 2 * i);
-        const plane = components.findIndex((component) => component.id === id);
-        if (plane < 0 || tail.length < 3) throw new Error("a scan makes no sense");
-        planes[plane].append([0xff, 0xda, 0, 8, 1, id, choice, ...tail.subarray(0, 3)]);
-        return { plane, dc: tables.get(choice >> 4), ac: tables.get(16 + (choice & 15)) };
+        const component = components.findIndex((other) => other.id === id);
+        if (component < 0) throw new Error("a scan makes no sense");
+        if (stays[component]) choices.push(id, choice);
+        const { h, v } = components[component];
+        const [dc, ac] = [tables.get(choice >> 4), tables.get(16 + (choice & 15))];
+        return { stays: stays[component], blocks: h * v, dc, ac };
       });
-      if (members.length === 1) planes[members[0].plane].append(bytes.subarray(segment.end, segment.scanEnd));
-      else splitScan(bytes, segment, { members, tail, interval, blocks }, planes);
+      const remaining = members.filter((member) => member.stays);
+      if (remaining.length === 0) continue;
+      // Alone in its scan, a component with several blocks to a unit would come in another order.
+      if (members.length > 1 && remaining.length === 1 && remaining[0].blocks > 1) {
+        throw new Error("the interleaving is not supported");
+      }
+      out.append([0xff, 0xda, 0, 6 + choices.length, choices.length / 2, ...choices, ...data.subarray(-3)]);
+      if (members.length === 1) out.append(bytes.subarray(segment.end, segment.scanEnd));
+      else copyScan(bytes, segment, members, units, interval, out);
     }
   }
-  for (const plane of planes) plane.append([0xff, 0xd9]);
-  return planes.map((plane) => plane.result());
+  out.append([0xff, 0xd9]);
+  return out.result();
 }

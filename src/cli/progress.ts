@@ -1,0 +1,36 @@
+/** The bar that shows how far the weights are read. */
+import type { LoadProgress } from "../llava.ts";
+import { bytes } from "./format.ts";
+
+const WIDTH = 24;
+/** Milliseconds between two drawings. */
+const INTERVAL = 50;
+
+/** A bar on one line of a terminal, drawn over itself. */
+export class ProgressBar {
+  #began = 0;
+  #drawn = 0;
+
+  constructor(private readonly stream: NodeJS.WriteStream) {}
+
+  readonly update = ({ phase, done, total }: LoadProgress): void => {
+    const now = performance.now();
+    if (phase === "adapter") return this.#draw("looking for a GPU");
+    this.#began ||= now;
+    if (now - this.#drawn < INTERVAL && done < total) return;
+    this.#drawn = now;
+    const filled = total > 0 ? Math.round((WIDTH * done) / total) : 0;
+    const bar = "█".repeat(filled) + "░".repeat(WIDTH - filled);
+    const rate = now > this.#began ? `${bytes((done / (now - this.#began)) * 1000)}/s` : "";
+    this.#draw(`loading ${bar} ${bytes(done)} of ${bytes(total)}  ${rate}`);
+  };
+
+  /** Takes the bar away. */
+  clear(): void {
+    this.#draw("");
+  }
+
+  #draw(text: string): void {
+    this.stream.write(`\r\x1b[2K${text.slice(0, this.stream.columns - 1)}`);
+  }
+}
