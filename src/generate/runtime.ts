@@ -192,7 +192,7 @@ export class Runtime {
     source: Uint32Array,
     { watch, positions, interventions }: { watch: readonly string[]; positions: "last" | "all"; interventions?: ReadonlyMap<string, Intervention> },
   ): Promise<{ logits: HostTensor; captured: Record<string, HostTensor> }> {
-    await this.#reserveTable(ids.length);
+    await this.#reserveTable(ids.length, 0, ids.length);
     const graph = new Graph(interventions);
     const hidden = this.model.decode(this.#embed(graph, ids.length), { table: this.residents.table });
     const rows = positions === "all" ? hidden : sliceRows(hidden, { rows: 1, width: hidden.width, fromRow: ids.length - 1 });
@@ -239,14 +239,15 @@ export class Runtime {
     // Masked rows of the last chunk are written too, so there must be room for them.
     const rows = Math.ceil(wanted / CHUNK_STEP) * CHUNK_STEP + CHUNK_STEP;
     for (const resident of [...this.residents.keys, ...this.residents.values]) await resident.reserve(rows, this.context + 2 * CHUNK_STEP);
-    await this.#reserveTable(rows, wanted);
+    await this.#reserveTable(rows, this.length, wanted);
   }
 
-  async #reserveTable(rows: number, length = rows): Promise<void> {
+  /** Makes the table cover `rows` positions. Dynamic scaling turns the positions from `from` on as a sequence of `length` asks. */
+  async #reserveTable(rows: number, from: number, length: number): Promise<void> {
     const { table } = this.residents;
     const before = table.capacity;
     await table.reserve(rows);
-    if (this.config.text.rope.kind === "dynamic") this.#writeTable(this.length, rows, length);
+    if (this.config.text.rope.kind === "dynamic") this.#writeTable(from, rows, length);
     else if (table.capacity > before) this.#writeTable(before, table.capacity, length);
   }
 
