@@ -56,9 +56,10 @@ fn main(
   var first = 0u;
   var last = params.keys;
   if (params.causal != 0u) {
-    last = min(last, params.position + query + 1u);
-    if (params.window > 0u && last > params.window) {
-      first = last - params.window;
+    let horizon = params.position + query + 1u;
+    last = min(last, horizon);
+    if (params.window > 0u) {
+      first = min(last, horizon - min(horizon, params.window));
     }
   }
 

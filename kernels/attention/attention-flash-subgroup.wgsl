@@ -115,12 +115,13 @@ fn main(
   var firstKey = 0u;
   var lastKey = params.keys;
   if (params.causal != 0u) {
-    end = min(end, params.position + query + 1u);
+    let horizon = params.position + query + 1u;
+    end = min(end, horizon);
     lastKey = min(lastKey, params.position + firstQuery + 32u);
     if (params.window > 0u) {
-      begin = end - min(end, vec4u(params.window));
-      let firstEnd = min(params.keys, params.position + firstQuery + 1u);
-      firstKey = firstEnd - min(firstEnd, params.window);
+      begin = horizon - min(horizon, vec4u(params.window));
+      let firstHorizon = params.position + firstQuery + 1u;
+      firstKey = firstHorizon - min(firstHorizon, params.window);
     }
   }
 

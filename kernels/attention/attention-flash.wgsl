@@ -69,8 +69,9 @@ fn main(
   if (params.causal != 0u) {
     let lastQuery = min(firstQuery + 31u, params.queries - 1u);
     lastKey = min(params.keys, params.position + lastQuery + 1u);
-    if (params.window > 0u && params.position + firstQuery + 1u > params.window) {
-      firstKey = params.position + firstQuery + 1u - params.window;
+    if (params.window > 0u) {
+      let firstHorizon = params.position + firstQuery + 1u;
+      firstKey = firstHorizon - min(firstHorizon, params.window);
     }
   }
 
@@ -79,7 +80,7 @@ fn main(
   let part = lane % 8u; // its columns and keys: part, part + 8, ...
   let scoreRow = lane / 16u; // the queries of phase 1: scoreRow and scoreRow + 16
   let scoreKey = lane % 16u; // the keys of phase 1: scoreKey and scoreKey + 16
-  let horizon = params.position + firstQuery + owned; // the last key that the owned query sees, if causal
+  let horizon = params.position + firstQuery + owned + 1u; // the owned query sees keys up to this, if causal
 
   var output: array<f32, 32>; // columns part + 8 n
   var largest = masked;
@@ -117,9 +118,9 @@ fn main(
     var end = lastKey;
     var begin = tile;
     if (params.causal != 0u) {
-      end = min(end, horizon + 1u);
-      if (params.window > 0u && horizon + 1u > params.window) {
-        begin = max(begin, horizon + 1u - params.window);
+      end = min(end, horizon);
+      if (params.window > 0u) {
+        begin = max(begin, horizon - min(horizon, params.window));
       }
     }
     let before = largest;

@@ -30,6 +30,7 @@ const shapes: Shape[] = [
   { note: "window", queries: 70, keys: 100, heads: 2, headSize: 12, position: 30, window: 17, fused: true },
   { note: "window of one", queries: 33, keys: 50, heads: 1, headSize: 8, position: 17, window: 1 },
   { note: "keys beyond the last query", queries: 5, keys: 90, heads: 2, headSize: 16, position: 3 },
+  { note: "window beyond the keys", queries: 9, keys: 40, heads: 1, headSize: 12, position: 35, window: 7 },
   { note: "SigLIP head size", queries: 31, keys: 61, heads: 2, headSize: 72 },
   { note: "Qwen2-0.5B decode", queries: 1, keys: 301, heads: 14, kvHeads: 2, headSize: 64, position: 300, spare: 20 },
   { note: "decode of four", batch: 2, queries: 4, keys: 150, heads: 2, headSize: 128, position: 146, gap: 4 },

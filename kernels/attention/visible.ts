@@ -4,6 +4,7 @@ export function visibleKeys(
   { keys, position, causal, window }: { keys: number; position: number; causal: number; window: number },
 ): { first: number; last: number } {
   if (!causal) return { first: 0, last: keys };
-  const last = Math.min(keys, position + query + 1);
-  return { first: window > 0 ? Math.max(0, last - window) : 0, last };
+  const horizon = position + query + 1;
+  const last = Math.min(keys, horizon);
+  return { first: window > 0 ? Math.min(last, Math.max(0, horizon - window)) : 0, last };
 }

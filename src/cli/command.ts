@@ -4,6 +4,7 @@ import { LlavaError } from "../../errors/index.ts";
 import { OptionError } from "../generate/errors.ts";
 import { version } from "../../package.json";
 import { printDevices } from "./devices.ts";
+import { type Notes, openNotes } from "./notes.ts";
 import { run } from "./run.ts";
 import type { RunOptions } from "./run.ts";
 
@@ -26,6 +27,8 @@ Without --model, a small model that comes with the package answers: it knows emo
  * @returns the exit status: 0; 1 after an error, told in one line on standard error; 130 after Ctrl-C
  */
 export async function main(words: readonly string[]): Promise<number> {
+  const verbose = words.includes("--verbose");
+  const notes = openNotes(verbose);
   const stop = new AbortController();
   let interrupted = false;
   const onInterrupt = () => {
@@ -39,15 +42,14 @@ export async function main(words: readonly string[]): Promise<number> {
   };
   process.on("SIGINT", onInterrupt);
   process.stdout.on("error", onOutputError);
-  process.stderr.on("error", onOutputError);
+  notes.on("error", onOutputError);
   try {
-    await commandLine(stop.signal).parseAsync(words.length > 0 ? words : ["--help"], { from: "user" });
+    await commandLine(notes, stop.signal).parseAsync(words.length > 0 ? words : ["--help"], { from: "user" });
     return interrupted ? INTERRUPTED : 0;
   } catch (error) {
     if (interrupted) return INTERRUPTED;
     if (stop.signal.aborted || (error instanceof CommanderError && error.exitCode === 0)) return 0;
-    const verbose = words.includes("--verbose");
-    process.stderr.write(`${verbose && error instanceof Error && error.stack ? error.stack : `llava: ${describe(error)}`}\n`);
+    notes.write(`${verbose && error instanceof Error && error.stack ? error.stack : `llava: ${describe(error)}`}\n`);
     return 1;
   } finally {
     process.off("SIGINT", onInterrupt);
@@ -77,7 +79,7 @@ function number(text: string): number {
 }
 
 /** All commands and options. Errors are thrown, not printed. */
-function commandLine(signal: AbortSignal): Command {
+function commandLine(notes: Notes, signal: AbortSignal): Command {
   const program = new Command("llava")
     .description("Vision-language models of the LLaVA family on WebGPU.")
     .version(version)
@@ -110,14 +112,14 @@ function commandLine(signal: AbortSignal): Command {
     .option("--adapter <name>", "auto, gpu, software, or a part of a name that `llava devices` lists", "auto")
     .option("--json", "one line of JSON with text, tokens and timings instead of the text")
     .option("--no-picture", "do not draw the pictures in the terminal")
-    .option("--verbose", "show where an error came from")
-    .action((options: RunOptions) => run(options, signal));
+    .option("--verbose", "show where an error came from, and what drivers print")
+    .action((options: RunOptions) => run(options, notes, signal));
 
   program
     .command("devices")
     .description("list the adapters of this machine, and which one is used by default")
     .option("--json", "as one line of JSON")
-    .option("--verbose", "show where an error came from")
+    .option("--verbose", "show where an error came from, and what drivers print")
     .action((options: { json?: boolean }) => printDevices(options));
 
   return program;

@@ -1,13 +1,14 @@
 /** Pictures in the terminal: every character cell shows two pixels, one above the other, as a half block. */
 import type { Image } from "../input/image.ts";
 import { resize } from "../input/resize.ts";
+import type { Notes } from "./notes.ts";
 
 /** Bits of colour that a terminal shows: 24, or 8 for the 6 x 6 x 6 cube of 256-colour terminals. */
 export type ColourDepth = 8 | 24;
 
 /** What of it can be drawn: undefined where there is no terminal, or it shows no colours, or NO_COLOR is set. */
-export function colourDepth(stream: NodeJS.WriteStream): ColourDepth | undefined {
-  const depth = stream.isTTY ? stream.getColorDepth() : 1;
+export function colourDepth(notes: Notes): ColourDepth | undefined {
+  const depth = notes.getColorDepth?.();
   return depth === 24 || depth === 8 ? depth : undefined;
 }
 

@@ -1,6 +1,7 @@
 /** The bar that shows how far the weights are read. */
 import type { LoadProgress } from "../llava.ts";
 import { bytes } from "./format.ts";
+import type { Notes } from "./notes.ts";
 
 const WIDTH = 24;
 /** Milliseconds between two drawings. */
@@ -11,7 +12,7 @@ export class ProgressBar {
   #began = 0;
   #drawn = 0;
 
-  constructor(private readonly stream: NodeJS.WriteStream) {}
+  constructor(private readonly notes: Notes) {}
 
   readonly update = ({ phase, done, total }: LoadProgress): void => {
     const now = performance.now();
@@ -31,6 +32,7 @@ export class ProgressBar {
   }
 
   #draw(text: string): void {
-    this.stream.write(`\r\x1b[2K${text.slice(0, this.stream.columns - 1)}`);
+    // Clipped: a line that wraps could not be drawn over.
+    this.notes.write(`\r\x1b[2K${text.slice(0, (this.notes.columns ?? 80) - 1)}`);
   }
 }

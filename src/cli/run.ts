@@ -13,6 +13,7 @@ import type { Image } from "../input/image.ts";
 import type { Message, Request } from "../input/messages.ts";
 import { Llava, type LoadOptions } from "../llava.ts";
 import { duration } from "./format.ts";
+import type { Notes } from "./notes.ts";
 import { colourDepth, drawPicture } from "./picture.ts";
 import { ProgressBar } from "./progress.ts";
 
@@ -54,20 +55,15 @@ const PICTURES = 4;
  * Answers, streaming the text to standard output. What needs no model (options, files, pictures) is checked before one is
  * loaded. When `signal` aborts, the answer ends where it is.
  */
-export async function run(options: RunOptions, signal: AbortSignal): Promise<void> {
+export async function run(options: RunOptions, notes: Notes, signal: AbortSignal): Promise<void> {
   const { json = false, model, adapter, weights } = options;
-  const { stderr, stdout } = process;
+  const { stdout } = process;
   const generation = { ...generateOptions(options), signal };
   checkGenerateOptions(generation);
   const request = await readRequest(options, signal);
-  const depth = json || !options.picture ? undefined : colourDepth(stderr);
-  if (depth !== undefined) {
-    const columns = Math.min(PICTURE.columns, stderr.columns);
-    const pictures = [...request.images, ...request.videos.flat()].slice(0, PICTURES);
-    for (const picture of pictures) stderr.write(`${drawPicture(picture, columns, PICTURE.rows, depth)}\n`);
-  }
+  if (options.picture && !json) drawPictures([...request.images, ...request.videos.flat()], notes);
 
-  const bar = stderr.isTTY && !json ? new ProgressBar(stderr) : undefined;
+  const bar = notes.isTTY && !json ? new ProgressBar(notes) : undefined;
   const loading = { weights: weights as LoadOptions["weights"], adapter, signal, onProgress: bar?.update };
   const llava = await Llava.load(model, loading).finally(() => bar?.clear());
   try {
@@ -80,11 +76,19 @@ export async function run(options: RunOptions, signal: AbortSignal): Promise<voi
       return;
     }
     stdout.write("\n");
-    stderr.write(`${summary(step.value, llava.adapter)}\n`);
-    if (llava.adapter.software && adapter === "auto") stderr.write(`${advice(llava.adapter)}\n`);
+    notes.write(`${summary(step.value, llava.adapter)}\n`);
+    if (llava.adapter.software && adapter === "auto") notes.write(`${advice(llava.adapter)}\n`);
   } finally {
     await llava.dispose();
   }
+}
+
+/** Draws the first pictures, where there is a terminal that can show them. */
+function drawPictures(pictures: readonly Image[], notes: Notes): void {
+  const depth = colourDepth(notes);
+  if (depth === undefined) return;
+  const columns = Math.min(PICTURE.columns, notes.columns ?? PICTURE.columns);
+  for (const picture of pictures.slice(0, PICTURES)) notes.write(`${drawPicture(picture, columns, PICTURE.rows, depth)}\n`);
 }
 
 function generateOptions(options: RunOptions): GenerateOptions {
@@ -136,15 +140,16 @@ async function readMessages(path: string): Promise<readonly Message[]> {
 /** One line: how long each part took, and on what. */
 function summary({ tokens, promptTokens, finishReason, timings }: GenerateResult, adapter: AdapterDescription): string {
   const { load, vision, prefill, decode } = timings;
-  const rate = tokens.length > 1 && decode > 0 ? ` (${((tokens.length - 1) / (decode / 1000)).toFixed(1)} tokens/s)` : "";
+  // The prefill gives the first token.
+  const rate = tokens.length > 1 && decode > 0 ? `, ${(((tokens.length - 1) * 1000) / decode).toFixed(1)} tokens/s` : "";
   const parts = [
-    `loaded in ${duration(load)}`,
-    `saw in ${duration(vision)}`,
-    `read ${promptTokens} tokens in ${duration(prefill)}`,
-    `wrote ${tokens.length} in ${duration(decode)}${rate}`,
+    `load ${duration(load)}`,
+    `vision ${duration(vision)}`,
+    `prefill ${duration(prefill)} (${promptTokens} tokens)`,
+    `decode ${duration(decode)} (${tokens.length} tokens${rate})`,
   ];
-  const ending = { stop: "", length: "; ended by --max-tokens or the context", aborted: "; interrupted" }[finishReason];
-  return `${parts.join(", ")}${ending}; on ${adapter.name}`;
+  const ending = { stop: "", length: "ended by the token limit, ", aborted: "interrupted, " }[finishReason];
+  return `[${ending}${parts.join(", ")}; ${adapter.name}]`;
 }
 
 /** What to do about a slow adapter. */

@@ -4,7 +4,6 @@ import type { CodecName } from "./codecs.ts";
 
 const files: Record<CodecName, string> = {
   jpeg: "@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm",
-  png: "@jsquash/png/codec/pkg/squoosh_png_bg.wasm",
   webp: "@jsquash/webp/codec/dec/webp_dec.wasm",
 };
 

@@ -1,7 +1,7 @@
 import { compiledCodec } from "#codecs";
 
-/** The decoders that are compiled to wasm: mozjpeg, Rust's png and libwebp, as packaged by jSquash. */
-export type CodecName = "jpeg" | "png" | "webp";
+/** The decoders that are compiled to wasm: mozjpeg and libwebp, as packaged by jSquash. */
+export type CodecName = "jpeg" | "webp";
 
 /** Decoded pixels, four bytes each, alpha not premultiplied. */
 export interface Rgba {
@@ -10,62 +10,39 @@ export interface Rgba {
   readonly data: Uint8ClampedArray;
 }
 
-type Decode = (bytes: Uint8Array) => Promise<Rgba>;
-type Init = (module?: WebAssembly.Module, options?: object) => Promise<unknown>;
+type Decode = (bytes: ArrayBuffer) => Promise<Rgba>;
 
-/** The decoders hand their pixels over as `ImageData`, which Node does not have. */
-class PlainImageData {
-  constructor(
-    readonly data: Uint8ClampedArray,
-    readonly width: number,
-    readonly height: number,
-  ) {}
-}
+/** A package's `init` also takes a compiled module as its first argument, which its types do not say. */
+type Init = (...args: [WebAssembly.Module, object] | [object]) => Promise<void>;
 
-const open: Record<CodecName, () => Promise<Decode>> = {
-  jpeg: async () => {
-    const codec = await import("@jsquash/jpeg/decode.js");
-    await start(codec.init as Init, "jpeg");
-    return (bytes) => codec.default(exactBuffer(bytes));
-  },
-  png: async () => {
-    const codec = await import("@jsquash/png/decode.js");
-    await (codec.init as Init)(await compiledCodec("png"));
-    return (bytes) => codec.decode(exactBuffer(bytes));
-  },
-  webp: async () => {
-    const codec = await import("@jsquash/webp/decode.js");
-    await start(codec.init as Init, "webp");
-    return (bytes) => codec.default(exactBuffer(bytes));
-  },
+const load = {
+  jpeg: () => import("@jsquash/jpeg/decode.js"),
+  webp: () => import("@jsquash/webp/decode.js"),
 };
 
-/** Starts an Emscripten module; libjpeg's remarks about damaged data do not belong on the console. */
-async function start(init: Init, name: CodecName): Promise<void> {
-  const compiled = await compiledCodec(name);
+/** Starts a decoder; what it remarks about damaged data does not belong on the console. */
+async function start(name: CodecName): Promise<Decode> {
+  const [codec, compiled] = await Promise.all([load[name](), compiledCodec(name)]);
   const quiet = { print: () => {}, printErr: () => {} };
-  await (compiled ? init(compiled, quiet) : init(quiet as unknown as WebAssembly.Module));
+  const init = codec.init as Init;
+  await (compiled ? init(compiled, quiet) : init(quiet));
+  return codec.default;
 }
 
-function exactBuffer(bytes: Uint8Array): ArrayBuffer {
-  const whole = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength;
-  return (whole ? bytes.buffer : bytes.slice().buffer) as ArrayBuffer;
-}
-
-const opened = new Map<CodecName, Promise<Decode>>();
+const started = new Map<CodecName, Promise<Decode>>();
 
 /**
  * Decodes with the named codec, which is loaded at the first call. After a failure the codec is started afresh: a
  * decoder that stopped half-way keeps memory and may be in any state.
  */
 export async function decodeWith(name: CodecName, bytes: Uint8Array): Promise<Rgba> {
-  globalThis.ImageData ??= PlainImageData as unknown as typeof ImageData;
-  if (!opened.has(name)) opened.set(name, open[name]());
-  const decoder = opened.get(name);
+  const decoder = started.get(name) ?? start(name);
+  started.set(name, decoder);
+  const whole = bytes.buffer instanceof ArrayBuffer && bytes.byteLength === bytes.buffer.byteLength;
   try {
-    return await (await (decoder as Promise<Decode>))(bytes);
+    return await (await decoder)(whole ? (bytes.buffer as ArrayBuffer) : bytes.slice().buffer);
   } catch (error) {
-    if (opened.get(name) === decoder) opened.delete(name);
+    if (started.get(name) === decoder) started.delete(name);
     throw error;
   }
 }

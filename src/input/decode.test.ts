@@ -99,8 +99,8 @@ describe("damaged pictures", () => {
   it.each(["exif.jpg", "cmyk.jpg", "square.png", "photo.webp"])("names %s cut short, wherever it is cut", async (name) => {
     const bytes = readPicture(name);
     for (const part of [0.1, 0.5, 0.9, 1 - 2 / bytes.length]) {
-      const cut = bytes.subarray(0, Math.max(20, Math.floor(bytes.length * part)));
-      await expect(decodeImage(new Blob([cut as Uint8Array<ArrayBuffer>]))).rejects.toThrow(/^image from a Blob: .*cut short/);
+      const cut = bytes.slice(0, Math.max(20, Math.floor(bytes.length * part)));
+      await expect(decodeImage(new Blob([cut]))).rejects.toThrow(/^image from a Blob: .*cut short/);
     }
     const gif = readPicture("P9.gif", "pillow");
     await expect(decodeImage(gif.subarray(0, gif.length - 40))).rejects.toThrow(/cut short/);
@@ -114,7 +114,7 @@ describe("damaged pictures", () => {
     view.setUint32(29, crc32(png.subarray(12, 29)));
     const limit = "100000 x 100000 pixels are 10000 megapixels, more than the limit of 200 megapixels";
     await expect(decodeImage(png)).rejects.toThrow(limit);
-    await expect(decodeImage(readPicture("square.png"), { maxPixels: 1000 })).rejects.toThrow(/limit of 0 megapixels/);
+    await expect(decodeImage(readPicture("square.png"), { maxPixels: 1000 })).rejects.toThrow(/than the limit of 1000 pixels;/);
     const jpeg = readPicture("exif.jpg").slice();
     const frame = jpeg.findIndex((byte, i) => byte === 0xff && jpeg[i + 1] === 0xc0);
     jpeg.fill(0xff, frame + 5, frame + 9);
@@ -140,7 +140,7 @@ describe("damaged pictures", () => {
   });
 
   it("gives an ImageError for random bytes behind every signature", async () => {
-    const heads = [[0xff, 0xd8], [0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10], Array.from(Buffer.from("GIF89a"))]; // prettier-ignore
+    const heads = [[0xff, 0xd8], [0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10], Array.from(Buffer.from("GIF89a"))];
     const riff = Array.from(Buffer.from("RIFF\x10\0\0\0WEBP"));
     const property = fc.asyncProperty(fc.constantFrom(...heads, riff), fc.uint8Array({ maxLength: 300 }), async (head, tail) => {
       await expect(decodeImage(new Uint8Array([...head, ...tail]))).rejects.toBeInstanceOf(ImageError);

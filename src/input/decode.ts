@@ -98,6 +98,8 @@ function openPicture(bytes: Uint8Array, name: string): Opened {
   return { ...header, decode: () => decodeGif(header, name) };
 }
 
+const countOf = (pixels: number) => (pixels < 1e6 ? `${pixels} pixels` : `${Math.round(pixels / 1e5) / 10} megapixels`);
+
 /**
  * Reads a picture as PIL does when transformers opens it by path: RGB, alpha dropped, turned upright. JPEG (also CMYK),
  * PNG, WebP and GIF, recognised by their bytes; of an animation the first frame. The caller's own pixels are copied.
@@ -120,9 +122,8 @@ export async function decodeImage(source: PictureSource, options: DecodeOptions 
   const opened = openPicture(bytes, name);
   const { width, height } = opened;
   if (width * height > maxPixels) {
-    const millions = (pixels: number) => `${Number((pixels / 1e6).toFixed(1))} megapixels`;
-    const size = `${width} x ${height} pixels are ${millions(width * height)}`;
-    throw new ImageError(name, `${size}, more than the limit of ${millions(maxPixels)}; scale it down first`);
+    const size = `${width} x ${height} pixels are ${countOf(width * height)}`;
+    throw new ImageError(name, `${size}, more than the limit of ${countOf(maxPixels)}; scale it down first`);
   }
   const image = await opened.decode();
   signal?.throwIfAborted();

@@ -117,7 +117,7 @@ function lzw({ compressed, codeSize }: GifHeader, count: number, source: string)
 
 /** Rows of an interlaced frame in the order in which they are stored. */
 function rowOrder(height: number, interlaced: boolean): number[] {
-  const starts = interlaced ? [[0, 8], [4, 8], [2, 4], [1, 2]] : [[0, 1]]; // prettier-ignore
+  const starts = interlaced ? [[0, 8], [4, 8], [2, 4], [1, 2]] : [[0, 1]];
   return starts.flatMap(([first, step]) => {
     const rows: number[] = [];
     for (let row = first; row < height; row += step) rows.push(row);

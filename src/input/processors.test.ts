@@ -25,7 +25,7 @@ const stored = readTensors("processors.safetensors");
 
 const grid = (size: number) =>
   [1, 2, 3, 4, 5, 6].flatMap((h) => [1, 2, 3, 4, 5, 6].map((w) => [h * size, w * size]));
-const next = (s: number) => [[s, 2 * s], [2 * s, s], [2 * s, 2 * s], [3 * s, s], [s, 3 * s]]; // prettier-ignore
+const next = (s: number) => [[s, 2 * s], [2 * s, s], [2 * s, 2 * s], [3 * s, s], [s, 3 * s]];
 
 function processing(kind: Kind, size: number): ImageProcessing {
   const square = { height: size, width: size };

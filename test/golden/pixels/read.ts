@@ -8,7 +8,7 @@ export function readJson<T>(name: string): T {
 }
 
 /** The bytes of a test picture. */
-export function readPicture(name: string, area: "images" | "pillow" = "images"): Uint8Array {
+export function readPicture(name: string, area: "images" | "pillow" = "images"): Uint8Array<ArrayBuffer> {
   return new Uint8Array(readFileSync(new URL(`../${area}/${name}`, folder)));
 }
 
