@@ -5,7 +5,7 @@ const llava = await Llava.load(process.argv[2]);
 console.log(`on ${llava.adapter.name}`);
 
 const request = {
-  images: ["models/emoji-llava/samples/octopus.png"], // paths, URLs, Blobs, encoded bytes or raw pixels
+  images: ["models/emoji-llava/samples/apple.png"], // paths, URLs, Blobs, encoded bytes or raw pixels
   prompt: "What is this?",
 };
 

@@ -1,7 +1,7 @@
 import { Llava } from "llava-webgpu";
 
 const llava = await Llava.load();
-const request = { images: ["models/emoji-llava/samples/octopus.png"], prompt: "What is this?" };
+const request = { images: ["models/emoji-llava/samples/apple.png"], prompt: "What is this?" };
 
 // Any value that has a path can be captured; a pass that captures nothing pays nothing.
 const { logits, captured } = await llava.forward(request, {
