@@ -1,8 +1,8 @@
 // y[m, yOffset + n] = sum_k x[m, k] · weight[n, k] + bias[yOffset + n]
 //
 // Like matmul-nt-subgroup, for subgroups of 4 lanes: for software adapters, where any load costs a dozen multiply-adds per lane and a value from a neighbouring lane almost
-// nothing; inner and xStride are multiples of 4. A workgroup owns 16 rows and 256 columns of y; an invocation owns all
-// 16 rows of every 64th column. For every 4 of k:
+// nothing; inner and xStride are multiples of 4. A workgroup owns 16 rows and 64 columns of y; an invocation owns all
+// 16 rows of every 16th column. For every 4 of k:
 //   1. each invocation reads a quad of each of its 4 rows of the weight;
 //   2. 4 lanes of a subgroup share the reading of x: lane l reads the quads of rows l, l + 4, l + 8 and l + 12;
 //   3. each of the 16 quads is broadcast from its lane and multiplied with the 4 quads of the weight, as 4 x 4 matrices.
@@ -44,10 +44,10 @@ fn upper(row: vec4f) -> mat4x4f {
   );
 }
 
-// Writes 4 rows (the matrix's columns) of every 64th column of y from n on.
+// Writes 4 rows (the matrix's columns) of every 16th column of y from n on.
 fn store(m: u32, n: u32, sums: mat4x4f) {
   for (var j = 0u; j < 4u; j++) {
-    let column = n + 64u * j;
+    let column = n + 16u * j;
     if (column >= params.columns) {
       break;
     }
@@ -61,24 +61,24 @@ fn store(m: u32, n: u32, sums: mat4x4f) {
   }
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(16)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) invocation: u32,
   @builtin(subgroup_invocation_id) lane: u32,
 ) {
-  let across = (params.columns + 255u) / 256u;
+  let across = (params.columns + 63u) / 64u;
   let down = (params.rows + 15u) / 16u;
   let tile = folded(group, groups);
   if (tile >= across * down) {
     return;
   }
   let firstRow = tile % down * 16u;
-  let firstColumn = tile / down * 256u + invocation;
+  let firstColumn = tile / down * 64u + invocation;
   let quads = params.inner / 4u;
   let rows = min(vec2u(firstRow + lane % 8u) + vec2u(0u, 8u), vec2u(params.rows - 1u)) * (params.xStride / 4u);
-  let columns = min(vec4u(firstColumn) + vec4u(0u, 64u, 128u, 192u), vec4u(params.columns - 1u)) * quads;
+  let columns = min(vec4u(firstColumn) + vec4u(0u, 16u, 32u, 48u), vec4u(params.columns - 1u)) * quads;
 
   // Rows 0 to 3, 4 to 7, 8 to 11 and 12 to 15 of the tile: a row to a column of the matrix, in it one of the 4 columns of y.
   var a = mat4x4f();

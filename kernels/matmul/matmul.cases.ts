@@ -30,7 +30,7 @@ const shapes: Shape[] = [
   { note: "Vicuna-7B decode", rows: 1, columns: 130, inner: 4096 },
   { note: "CLIP-L projection at 336", rows: 577, columns: 1024, inner: 1024, biased: true, long: true },
   { note: "SigLIP-SO400M MLP at 384", rows: 729, columns: 1152, inner: 4304, biased: true, long: true },
-  { note: "Vicuna-7B MLP decode", rows: 1, columns: 11008, inner: 4096, long: true },
+  { note: "quarter of the Vicuna-7B vocabulary", rows: 1, columns: 8000, inner: 4096, long: true },
 ];
 
 /** Shapes of CLIP-L, SigLIP, Vicuna-7B and Qwen2-0.5B among single elements, primes and tile edges. */

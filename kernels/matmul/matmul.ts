@@ -38,8 +38,8 @@ export const matmulNTWide = kernel({
   groups: ({ rows, columns }) => Math.ceil(rows / 128) * Math.ceil(columns / 64),
 });
 
-/** Groups of the two subgroup variants: 16 rows and 256 columns each. */
-const subgroupTiles = ({ rows, columns }: Params<MatmulParam>): number => Math.ceil(rows / 16) * Math.ceil(columns / 256);
+/** Groups of the two subgroup variants: 16 rows and 64 columns each. */
+const subgroupTiles = ({ rows, columns }: Params<MatmulParam>): number => Math.ceil(rows / 16) * Math.ceil(columns / 64);
 
 /** Tiles in registers, rows of x handed round by broadcasts from 8 lanes: for software adapters. */
 export const matmulNTSubgroup = kernel({

@@ -1,3 +1,4 @@
+import { GpuMemoryError } from "../gpu/error.ts";
 import type { Resident } from "../graph/tensor.ts";
 import type { Workspace } from "../graph/workspace.ts";
 
@@ -31,7 +32,16 @@ export class GrowingRows implements Resident {
   async reserve(rows: number, limit = Infinity): Promise<void> {
     if (rows <= this.#capacity) return;
     const { gpu } = this.workspace;
-    const capacity = Math.max(rows, Math.min(2 * this.#capacity, limit));
+    const bindable = gpu.limits.maxStorageBufferBindingSize;
+    const most = Math.floor(bindable / (this.width * 4));
+    if (rows > most) {
+      throw new GpuMemoryError(
+        `${this.label}: expected at most ${most} rows, the adapter's binding limit, got ${rows}; use a shorter prompt, fewer pictures or another adapter`,
+        rows * this.width * 4,
+        bindable,
+      );
+    }
+    const capacity = Math.max(rows, Math.min(2 * this.#capacity, limit, most));
     const buffer = await gpu.allocate(this.label, capacity * this.width * 4, usage());
     if (this.#capacity > 0) {
       const encoder = gpu.device.createCommandEncoder();

@@ -1,5 +1,5 @@
 import { type AdapterTraits, type Kernel, kernelSource, type WeightType } from "../../kernels/kernel.ts";
-import { DeviceLostError, DriverError, GpuMemoryError } from "./error.ts";
+import { DeviceError, DeviceLostError, DriverError, GpuMemoryError } from "./error.ts";
 import { patiently } from "./wait.ts";
 
 /** Limits that are raised to what the adapter allows; everything else stays at WebGPU's defaults. */
@@ -11,6 +11,15 @@ const RAISED_LIMITS = [
   "maxComputeWorkgroupStorageSize",
   "maxStorageBuffersPerShaderStage",
 ] as const;
+
+/** What the kernels rely on at the least. WebGPU promises as much; a compatibility device may have less. */
+const REQUIRED_LIMITS = {
+  maxStorageBuffersPerShaderStage: 8,
+  maxComputeInvocationsPerWorkgroup: 256,
+  maxComputeWorkgroupSizeX: 256,
+  maxComputeWorkgroupStorageSize: 16384,
+  maxComputeWorkgroupsPerDimension: 65535,
+} as const;
 
 const WANTED_FEATURES = ["subgroups", "shader-f16", "timestamp-query"] as const;
 
@@ -37,6 +46,7 @@ export class Gpu {
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #buffers = new Set<GPUBuffer>();
   readonly #owned: boolean;
+  readonly #listener: (event: GPUUncapturedErrorEvent) => void;
   #failure: Error | undefined;
   #disposed = false;
 
@@ -56,10 +66,11 @@ export class Gpu {
       maxInvocations: device.limits.maxComputeInvocationsPerWorkgroup,
       maxWorkgroupMemory: device.limits.maxComputeWorkgroupStorageSize,
     };
-    device.addEventListener("uncapturederror", (event) => {
+    this.#listener = (event) => {
       event.preventDefault();
       this.#failure ??= describe(event.error);
-    });
+    };
+    device.addEventListener("uncapturederror", this.#listener);
     void device.lost.then((lost) => {
       this.#failure = new DeviceLostError(
         this.#disposed
@@ -70,9 +81,10 @@ export class Gpu {
     });
   }
 
-  /** Opens a device on an adapter with all useful features and the adapter's own limits. Throws `DriverError`. */
+  /** Opens a device on an adapter with all useful features and the adapter's own limits. Throws `DeviceError`, `DriverError`. */
   static async open(origin: GpuOrigin & { readonly adapter: GPUAdapter }): Promise<Gpu> {
     const { adapter } = origin;
+    checkLimits(adapter.limits, `the adapter ${adapter.info.description || adapter.info.vendor}`);
     const requiredLimits: Record<string, number> = {};
     for (const name of RAISED_LIMITS) requiredLimits[name] = adapter.limits[name];
     const requiredFeatures = WANTED_FEATURES.filter((feature) => adapter.features.has(feature));
@@ -86,8 +98,9 @@ export class Gpu {
     }
   }
 
-  /** Uses a device of the caller's. It is not destroyed by `dispose()`. */
+  /** Uses a device of the caller's. It is not destroyed by `dispose()`. Throws `DeviceError`. */
   static wrap(device: GPUDevice): Gpu {
+    checkLimits(device.limits, "the given device");
     const info = device.adapterInfo;
     return new Gpu(device, { software: info?.isFallbackAdapter ?? false }, false);
   }
@@ -110,6 +123,8 @@ export class Gpu {
     try {
       value = this.origin.software ? await patiently(promise) : await promise;
     } catch (cause) {
+      // That the device is lost may be told a turn after the promises that it breaks.
+      await new Promise((resolve) => setTimeout(resolve, 0));
       this.check();
       throw new DriverError(`the GPU driver failed: ${(cause as Error).message}`, { cause });
     }
@@ -229,8 +244,20 @@ export class Gpu {
     } catch {
       // A lost device has nothing left to free.
     }
+    this.device.removeEventListener("uncapturederror", this.#listener);
     if (this.#owned) this.device.destroy();
     this.#failure ??= new DeviceLostError("the GPU device was disposed; open a new one", "destroyed");
+  }
+}
+
+function checkLimits(limits: GPUSupportedLimits, owner: string): void {
+  for (const [name, least] of Object.entries(REQUIRED_LIMITS)) {
+    const has = limits[name as keyof typeof REQUIRED_LIMITS];
+    if (has >= least) continue;
+    throw new DeviceError(`${owner}: expected the limit ${name} to be at least ${least}, got ${has}; choose another adapter (llava devices lists them)`, {
+      wanted: `${name} ${least}`,
+      found: [`${has}`],
+    });
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Family } from "../../kernels/kernel.ts";
-import { type Operand, Parameter, type Scalar, ShapeError, Tensor, type ValueType } from "./tensor.ts";
+import { type Operand, type Parameter, type Scalar, ShapeError, Tensor, type ValueType } from "./tensor.ts";
 
 /** One dispatch: a kernel family with its operands by binding name and its parameters. */
 export interface Call {

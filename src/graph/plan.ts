@@ -67,7 +67,7 @@ function liveNodes(graph: Graph, outputs: ReadonlySet<Tensor>): Node[] {
     live.push(node);
     for (const call of node.calls) for (const operand of Object.values(call.read)) if (isTensor(operand)) needed.add(operand);
   }
-  return live.reverse();
+  return live.toReversed();
 }
 
 function place(arenas: Arena[], bytes: number, forbidden: ReadonlySet<number | undefined>, limit: number): Place {

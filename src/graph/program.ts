@@ -1,11 +1,12 @@
 import { type Cost, foldGroups, type Kernel, paramFields, storageBindings, type WeightType } from "../../kernels/kernel.ts";
 import { LlavaError } from "../../errors/index.ts";
+import { GpuMemoryError } from "../gpu/error.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { chooseKernel } from "./choose.ts";
 import { glob } from "./glob.ts";
 import type { Call, Graph, Node } from "./graph.ts";
 import { type Plan, plan } from "./plan.ts";
-import { isTensor, type Operand, Scalar, type Tensor, type ValueType } from "./tensor.ts";
+import { isTensor, type Operand, Scalar, shapeText, type Tensor, type ValueType } from "./tensor.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** Bytes between the parameter blocks of two calls: WebGPU's default `minUniformBufferOffsetAlignment`. */
@@ -61,6 +62,8 @@ export class Program {
     private readonly params: { readonly constant: GPUBuffer; readonly dynamic: GPUBuffer; readonly at: readonly { dynamic: boolean; offset: number }[] },
     dynamicWords: Uint32Array,
     scalars: readonly { word: number; scalar: Scalar }[],
+    /** Every buffer that this program frees. */
+    private readonly owned: readonly GPUBuffer[],
   ) {
     this.#dynamicWords = dynamicWords;
     this.#scalars = scalars;
@@ -79,28 +82,39 @@ export class Program {
     const pipelines = await Promise.all(steps.map(({ kernel, weight }) => gpu.pipeline(kernel, weight)));
     const { constant, dynamic, at, scalars } = packParams(steps);
 
-    const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
-    const buffers = {
-      constant: await gpu.allocate("parameters", constant.byteLength, usage),
-      dynamic: await gpu.allocate("changing parameters", dynamic.byteLength, usage),
-      at,
+    const owned: GPUBuffer[] = [];
+    const allocate = async (label: string, bytes: number, usage: GPUBufferUsageFlags): Promise<GPUBuffer> => {
+      const buffer = await gpu.allocate(label, bytes, usage);
+      owned.push(buffer);
+      return buffer;
     };
-    gpu.write(buffers.constant, 0, constant);
-    const program = new Program(gpu, workspace, planned, steps, pipelines, buffers, dynamic, scalars);
+    try {
+      const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
+      const buffers = {
+        constant: await allocate("parameters", constant.byteLength, usage),
+        dynamic: await allocate("changing parameters", dynamic.byteLength, usage),
+        at,
+      };
+      gpu.write(buffers.constant, 0, constant);
+      const program = new Program(gpu, workspace, planned, steps, pipelines, buffers, dynamic, scalars, owned);
 
-    const read = new Set(planned.calls.flatMap((call) => Object.values(call.read)));
-    for (const [name, tensor] of graph.inputs) {
-      if (!read.has(tensor) && !Object.values(kept).includes(tensor)) continue;
-      program.#inputs.set(name, await gpu.allocate(`input ${name}`, tensor.size * 4, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC));
+      const read = new Set(planned.calls.flatMap((call) => Object.values(call.read)));
+      for (const [name, tensor] of graph.inputs) {
+        if (!read.has(tensor) && !Object.values(kept).includes(tensor)) continue;
+        program.#inputs.set(name, await allocate(`input ${name}`, tensor.size * 4, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC));
+      }
+      for (const [name, tensor] of Object.entries(kept)) {
+        const staging = await allocate(`output ${name}`, tensor.size * 4, GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ);
+        program.#outputs.set(name, { tensor, staging });
+      }
+      await workspace.reserve(planned.arenas);
+      program.#bind();
+      gpu.check();
+      return program;
+    } catch (error) {
+      for (const buffer of owned) gpu.free(buffer);
+      throw error;
     }
-    for (const [name, tensor] of Object.entries(kept)) {
-      const staging = await gpu.allocate(`output ${name}`, tensor.size * 4, GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ);
-      program.#outputs.set(name, { tensor, staging });
-    }
-    await workspace.reserve(planned.arenas);
-    program.#bind();
-    gpu.check();
-    return program;
   }
 
   /** Names of the values that `read` returns. */
@@ -155,9 +169,14 @@ export class Program {
     const output = this.#outputs.get(name);
     if (!output) throw new ProgramError(`read: expected one of ${this.outputs.join(", ")}, got ${name}`);
     const { tensor, staging } = output;
-    await this.gpu.wait(staging.mapAsync(GPUMapMode.READ, 0, tensor.size * 4));
-    const bytes = staging.getMappedRange(0, tensor.size * 4).slice(0);
-    staging.unmap();
+    let bytes: ArrayBuffer;
+    try {
+      await this.gpu.wait(staging.mapAsync(GPUMapMode.READ, 0, tensor.size * 4));
+      bytes = staging.getMappedRange(0, tensor.size * 4).slice(0);
+    } finally {
+      // Also after an error that the driver reported: the next run copies into this buffer.
+      staging.unmap();
+    }
     return { shape: tensor.shape, type: tensor.type, data: tensor.type === "f32" ? new Float32Array(bytes) : new Uint32Array(bytes) };
   }
 
@@ -165,10 +184,7 @@ export class Program {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    for (const buffer of this.#inputs.values()) this.gpu.free(buffer);
-    for (const { staging } of this.#outputs.values()) this.gpu.free(staging);
-    this.gpu.free(this.params.constant);
-    this.gpu.free(this.params.dynamic);
+    for (const buffer of this.owned) this.gpu.free(buffer);
     this.#groups = [];
   }
 
@@ -220,11 +236,21 @@ export class Program {
   }
 
   #bind(): void {
-    this.#groups = this.steps.map(({ call, kernel }, i) => {
-      const entries: GPUBindGroupEntry[] = storageBindings(kernel.code).map(({ name, binding }) => ({
-        binding,
-        resource: this.#locate((call.read[name] ?? call.write[name])!),
-      }));
+    const most = this.gpu.limits.maxStorageBufferBindingSize;
+    this.#groups = this.steps.map(({ node, call, kernel }, i) => {
+      const entries: GPUBindGroupEntry[] = storageBindings(kernel.code).map(({ name, binding }) => {
+        const operand = (call.read[name] ?? call.write[name])!;
+        const resource = this.#locate(operand);
+        if (resource.size > most) {
+          const label = isTensor(operand) ? `${node.path} ${node.op} ${name} ${shapeText(operand.shape)}`.trim() : operand.label;
+          throw new GpuMemoryError(
+            `${label}: expected at most ${most} bytes, the adapter's binding limit, got ${resource.size}; use a shorter prompt, fewer pictures or another adapter`,
+            resource.size,
+            most,
+          );
+        }
+        return { binding, resource };
+      });
       const { dynamic, offset } = this.params.at[i]!;
       if (kernel.params.length) {
         const buffer = dynamic ? this.params.dynamic : this.params.constant;

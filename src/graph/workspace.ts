@@ -11,14 +11,14 @@ export class Workspace {
 
   constructor(readonly gpu: Gpu) {}
 
-  /** Makes every arena at least as large as asked. */
+  /** Makes every arena at least as large as asked. Throws `GpuMemoryError`; the old arena stays then. */
   async reserve(sizes: readonly number[]): Promise<void> {
     for (const [index, bytes] of sizes.entries()) {
       const old = this.arenas[index];
       if (old && old.size >= bytes) continue;
-      if (old) this.gpu.free(old);
       this.arenas[index] = await this.gpu.allocate(`arena ${index}`, bytes, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC);
       this.generation++;
+      if (old) this.gpu.free(old);
     }
   }
 
