@@ -4,11 +4,11 @@ import { type AdapterDescription, chooseAdapter, describeAdapter, describeDevice
 import { defaultModel } from "./default-model.ts";
 import { Gpu } from "./gpu/gpu.ts";
 import { explain } from "./graph/explain.ts";
-import { glob } from "./graph/glob.ts";
 import { checkGenerateOptions, generate, type GenerateOptions, type GenerateResult } from "./generate/generate.ts";
 import { type Prepared, Preparer } from "./generate/prepare.ts";
 import { type HostTensor, Runtime } from "./generate/runtime.ts";
 import { OptionError } from "./generate/errors.ts";
+import { checkOptionNames, checkSignal } from "./generate/options.ts";
 import type { Request } from "./input/messages.ts";
 import { type ModelConfig, parseConfig } from "./models/config.ts";
 import { llava, type LlavaModel } from "./models/llava.ts";
@@ -90,17 +90,19 @@ export class Llava {
    */
   static async load(source: FolderSource | undefined = undefined, options: LoadOptions = {}): Promise<Llava> {
     const began = performance.now();
+    checkLoadOptions(options);
     const { weights = "auto", adapter = "auto", device, onProgress, signal } = options;
-    if (!["auto", "f32", "f16"].includes(weights)) throw new OptionError("weights", '"auto", "f32" or "f16"', weights);
     signal?.throwIfAborted();
     const folder = await openFolder(source ?? defaultModel());
-    const generation = (await folder.has("generation_config.json")) ? await folder.json("generation_config.json") : undefined;
-    const config = parseConfig(await folder.json("config.json"), generation);
+    const optional = "generation_config.json";
+    const generation = (await folder.has(optional, signal)) ? await folder.json(optional, signal) : undefined;
+    const config = parseConfig(await folder.json("config.json", signal), generation);
     const checkpoint = await Checkpoint.open(folder, signal ? { signal } : {});
     let gpu: Gpu | undefined;
     try {
       onProgress?.({ phase: "adapter", done: 0, total: 0 });
       const found = device ? undefined : await chooseAdapter(adapter);
+      signal?.throwIfAborted();
       gpu = found ? await Gpu.open(found) : Gpu.wrap(device!);
       const model = llava(config);
       await loadWeights(model.parameters, checkpoint, gpu, {
@@ -144,12 +146,12 @@ export class Llava {
    * One pass over a request without generating: logits, and the values whose paths match `capture`
    * (see the README for the paths). Throws like `generate`.
    */
-  async forward(request: Request, { capture = [], positions = "last", signal }: ForwardOptions = {}): Promise<ForwardResult> {
-    if (positions !== "last" && positions !== "all") throw new OptionError("positions", '"last" or "all"', positions);
-    capture.forEach(glob);
-    const release = await this.#turn();
+  async forward(request: Request, options: ForwardOptions = {}): Promise<ForwardResult> {
+    checkForwardOptions(options);
+    const { capture = [], positions = "last" } = options;
+    const both = this.#signals(options.signal);
+    const release = await this.#turn(both);
     try {
-      const both = this.#signals(signal);
       const prepared = await this.preparer.prepare(request, both);
       const seen = prepared.sights.length > 0 ? await this.#captureVision(prepared, capture) : {};
       await this.runtime.see(prepared.sights, both);
@@ -189,21 +191,37 @@ export class Llava {
 
   async *#answer(request: Request, options: GenerateOptions): AsyncGenerator<string, GenerateResult> {
     checkGenerateOptions(options);
-    const release = await this.#turn();
+    const signal = this.#signals(options.signal);
+    let release: (() => void) | undefined;
     try {
-      const signal = this.#signals(options.signal);
+      release = await this.#turn(signal);
       const tokenizer = await this.preparer.tokenizer();
-      const prepared = await this.preparer.prepare(request);
+      const prepared = await this.preparer.prepare(request, signal);
       const { eos } = this.config;
       const fallback = tokenizer.eosToken === undefined ? undefined : tokenizer.idOf(tokenizer.eosToken);
       const ends = new Set(eos.length > 0 || fallback === undefined ? eos : [fallback]);
-      const result = yield* generate(this.runtime, tokenizer, prepared, ends, this.loadTime, { ...options, signal });
-      if (this.#closing) throw disposed();
-      return result;
+      const answer = generate(this.runtime, tokenizer, prepared, ends, this.loadTime, { ...options, signal });
+      for (;;) {
+        const step = await answer.next();
+        this.#checkOpen();
+        if (step.done) return step.value;
+        // While the reader holds the text nothing of this call runs, so `dispose` need not wait for the reader.
+        this.#stop.signal.addEventListener("abort", release, { once: true });
+        try {
+          yield step.value;
+        } finally {
+          this.#stop.signal.removeEventListener("abort", release);
+        }
+        this.#checkOpen();
+      }
     } catch (error) {
-      throw this.#closing ? disposed() : error;
+      if (this.#closing) throw disposed();
+      if (!signal.aborted || error !== signal.reason) throw error;
+      const timings = { load: this.loadTime, vision: 0, prefill: 0, decode: 0 };
+      const steps = options.topLogits ? { steps: [] } : {};
+      return { text: "", tokens: [], promptTokens: 0, finishReason: "aborted", ...steps, timings };
     } finally {
-      release();
+      release?.();
     }
   }
 
@@ -220,16 +238,17 @@ export class Llava {
     return this.runtime.captureVision(pixels, tiles, capture);
   }
 
-  /** Waits until earlier calls are done; returns what lets the next one go. */
-  async #turn(): Promise<() => void> {
+  /** Waits until earlier calls are done; returns what lets the next one go. Throws the signal's reason if aborted. */
+  async #turn(signal = this.#stop.signal): Promise<() => void> {
     this.#checkOpen();
     const before = this.#queue;
     let release!: () => void;
     this.#queue = new Promise<void>((resolve) => (release = resolve));
-    await before;
-    if (this.#closing) {
-      release();
-      throw disposed();
+    try {
+      await settledOrAborted(before, signal);
+    } catch (reason) {
+      void before.then(release);
+      throw reason;
     }
     return release;
   }
@@ -241,6 +260,36 @@ export class Llava {
   #checkOpen(): void {
     if (this.#closing) throw disposed();
   }
+}
+
+/** Waits for a promise, but no longer than until the signal is aborted; throws the signal's reason then. */
+async function settledOrAborted(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  let stop!: () => void;
+  const aborted = new Promise<void>((resolve) => (stop = resolve));
+  signal.addEventListener("abort", stop, { once: true });
+  if (!signal.aborted) await Promise.race([promise, aborted]);
+  signal.removeEventListener("abort", stop);
+  signal.throwIfAborted();
+}
+
+function checkLoadOptions(options: LoadOptions): void {
+  checkOptionNames(options, ["weights", "adapter", "device", "onProgress", "signal"]);
+  const { weights = "auto", adapter = "auto", device, onProgress, signal } = options;
+  if (!["auto", "f32", "f16"].includes(weights)) throw new OptionError("weights", '"auto", "f32" or "f16"', weights);
+  if (typeof adapter !== "string") throw new OptionError("adapter", 'a text: "auto", "gpu", "software" or a part of an adapter\'s name', adapter);
+  if (device !== undefined && typeof device?.createBuffer !== "function") throw new OptionError("device", "a GPUDevice", device);
+  if (onProgress !== undefined && typeof onProgress !== "function") throw new OptionError("onProgress", "a function", onProgress);
+  checkSignal(signal);
+}
+
+function checkForwardOptions(options: ForwardOptions): void {
+  checkOptionNames(options, ["capture", "positions", "signal"]);
+  const { capture = [], positions = "last", signal } = options;
+  if (positions !== "last" && positions !== "all") throw new OptionError("positions", '"last" or "all"', positions);
+  if (!Array.isArray(capture) || !capture.every((path) => typeof path === "string")) {
+    throw new OptionError("capture", "an array of globs over value paths", capture);
+  }
+  checkSignal(signal);
 }
 
 function disposed(): DisposedError {

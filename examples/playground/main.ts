@@ -57,7 +57,7 @@ async function look(picture: Picture): Promise<void> {
   const { signal } = looking;
   try {
     const sight = await session.look(picture.source, signal);
-    if (!signal.aborted) dispatch({ type: "picture seen", sight });
+    if (sight && !signal.aborted) dispatch({ type: "picture seen", sight });
   } catch (error) {
     if (signal.aborted) return;
     forgetPicture();
@@ -95,15 +95,19 @@ async function ask(): Promise<void> {
     dispatch({ type: "answered", ...answer });
   } catch (error) {
     if (signal.aborted) dispatch({ type: "answered", status: "stopped" });
-    else dispatch({ type: "failed", error: lineOf(error) });
+    else dispatch({ type: "answer failed", error: lineOf(error) });
   }
 }
 
 async function take(data: DataTransfer): Promise<void> {
-  const transfer = await readTransfer(data);
-  if (!transfer) return;
-  if ("picture" in transfer) chooseFile(transfer.picture);
-  else await openModel(transfer.model);
+  try {
+    const transfer = await readTransfer(data);
+    if (!transfer) return;
+    if ("picture" in transfer) chooseFile(transfer.picture);
+    else await openModel(transfer.model);
+  } catch (error) {
+    dispatch({ type: "trouble", error: lineOf(error) });
+  }
 }
 
 /** The embedded model's samples, one for each picture. */
@@ -158,6 +162,8 @@ element("remove").addEventListener("click", () => {
 });
 
 document.addEventListener("dragover", (event) => {
+  // Dragged text still goes into the question.
+  if (!event.dataTransfer?.types.includes("Files")) return;
   event.preventDefault();
   document.body.classList.add("dragging");
 });
@@ -165,9 +171,10 @@ document.addEventListener("dragleave", (event) => {
   if (event.relatedTarget === null) document.body.classList.remove("dragging");
 });
 document.addEventListener("drop", (event) => {
-  event.preventDefault();
   document.body.classList.remove("dragging");
-  if (event.dataTransfer) void take(event.dataTransfer);
+  if (!event.dataTransfer?.types.includes("Files")) return;
+  event.preventDefault();
+  void take(event.dataTransfer);
 });
 document.addEventListener("paste", (event) => {
   if (!event.clipboardData?.files.length) return;
@@ -185,5 +192,5 @@ try {
   showSamples(samples, chooseSample);
   if (!state.picture && samples.length > 0) chooseSample(samples[0]);
 } catch (error) {
-  dispatch({ type: "failed", error: lineOf(error) });
+  dispatch({ type: "trouble", error: lineOf(error) });
 }

@@ -39,9 +39,10 @@ export class Session {
     return { name, kind: config.kind, adapter: adapterLabel(adapter), software: adapter.software };
   }
 
-  /** A picture as the model takes it. Throws what is wrong with it. */
-  async look(picture: PictureSource, signal: AbortSignal): Promise<Sight> {
-    const llava = await this.#ready(signal);
+  /** A picture as the model takes it; undefined if no model could be loaded. Throws what is wrong with the picture. */
+  async look(picture: PictureSource, signal: AbortSignal): Promise<Sight | undefined> {
+    const llava = await usable(this.#ready(signal));
+    if (!llava) return undefined;
     const { pictures, sights } = await llava.prepare({ prompt: "?", images: [picture] }, { signal });
     const [{ bytes, tiles, height, width, grid, resolution }] = pictures;
     return {

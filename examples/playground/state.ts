@@ -81,7 +81,8 @@ export type PageEvent =
   | { readonly type: "asked"; readonly question: string }
   | { readonly type: "text"; readonly text: string }
   | { readonly type: "answered"; readonly status: "done" | "stopped" | "cut"; readonly timings?: Timings }
-  | { readonly type: "failed"; readonly error: string };
+  | { readonly type: "answer failed"; readonly error: string }
+  | { readonly type: "trouble"; readonly error: string };
 
 export const initialState: State = {};
 
@@ -114,8 +115,10 @@ export function reduce(state: State, event: PageEvent): State {
       return state.answer
         ? { ...state, answer: { ...state.answer, status: event.status, timings: event.timings } }
         : state;
-    case "failed":
+    case "answer failed":
       return { ...state, answer: undefined, error: event.error };
+    case "trouble":
+      return { ...state, error: event.error };
   }
 }
 

@@ -31,9 +31,10 @@ export function createView(): (state: State) => void {
   };
 }
 
-function showModel({ model, loading, error, ...rest }: State): void {
+function showModel(state: State): void {
+  const { model, loading, error } = state;
   element("model-name").textContent = loading?.name ?? model?.name ?? "The model";
-  element("model-status").textContent = modelStatus({ model, loading, error, ...rest });
+  element("model-status").textContent = modelStatus(state);
   const progress = element<HTMLProgressElement>("progress");
   progress.hidden = !loading;
   if (loading && loading.share > 0) progress.value = loading.share;
@@ -41,13 +42,14 @@ function showModel({ model, loading, error, ...rest }: State): void {
   element("adapter").hidden = !model;
   element("adapter-name").textContent = model?.adapter ?? "";
   element("adapter-note").textContent = model?.software
-    ? "A software adapter: this computes on the CPU, several times slower than a GPU would."
+    ? "A software adapter: it computes on the CPU, slower than a GPU."
     : "";
   element("error").hidden = !error;
   element("error").textContent = error ?? "";
 }
 
-function showPicture({ picture, sight, loading }: State): void {
+function showPicture(state: State): void {
+  const { picture } = state;
   const image = element<HTMLImageElement>("picture");
   image.hidden = !picture;
   if (picture && image.getAttribute("src") !== picture.url) image.src = picture.url;
@@ -58,9 +60,7 @@ function showPicture({ picture, sight, loading }: State): void {
   for (const button of element("samples").querySelectorAll("button")) {
     button.setAttribute("aria-pressed", String(button.dataset.url === picture?.url));
   }
-  const waiting = loading ? "The tiles show as soon as the model is there." : "Preparing the picture.";
-  const nothing = "No picture: the model answers from the words alone.";
-  element("caption").textContent = sight ? sightCaption(sight) : picture ? waiting : nothing;
+  element("caption").textContent = sightCaption(state);
 }
 
 function showAnswer(state: State): void {

@@ -44,8 +44,15 @@ export function timingRows({ load, vision, first, decode, promptTokens, tokens }
   ];
 }
 
-/** One sentence on how the picture was cut. */
-export function sightCaption({ tiles, width, height, grid, resolution, imageTokens }: Sight): string {
+/** One sentence on what the model saw, or on why there is nothing to see. */
+export function sightCaption({ sight, picture, loading, model }: State): string {
+  if (sight) return describeSight(sight);
+  if (!picture) return "No picture: the model answers from the words alone.";
+  if (loading) return "The picture shows here, as the model takes it, when the model is loaded.";
+  return model ? "Preparing the picture." : "There is no model to prepare the picture for.";
+}
+
+function describeSight({ tiles, width, height, grid, resolution, imageTokens }: Sight): string {
   const tokens = `${count(imageTokens, "image token")} in the prompt`;
   if (!grid || !resolution) return `The picture as ${width} × ${height} pixels; ${tokens}.`;
   const [rows, columns] = grid;

@@ -2,7 +2,10 @@ import { family, kernel } from "../kernel.ts";
 import { argmaxReference } from "./argmax.reference.ts";
 import code from "./argmax.wgsl?raw";
 
-/** The column of the largest element of every row, the first of equals: x [rows, width] -> y [rows] (u32); 0xffffffff on NaN. */
+/**
+ * The column of the largest element of every row, the first of equals: x [rows, width] -> y [rows] (u32).
+ * A row that holds a NaN gives 0xffffffff.
+ */
 export const argmax = family({
   name: "argmax",
   variants: [

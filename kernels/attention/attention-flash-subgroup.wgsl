@@ -1,18 +1,18 @@
 // y[b, i, h, :] = sum_j p[j] · v[b, j, h', :],  p = softmax_j(scale · q[b, i, h, :] · k[b, j, h', :]),
 // lse[b, h, i] = log sum_j exp(scale · q · k),  h' = floor(h · kvHeads / heads)
 // with the online softmax of FlashAttention (Dao et al. 2022), for software adapters, where any load costs a dozen
-// multiply-adds per lane and a value from a neighbouring lane almost nothing. headSize, strides and offsets are multiples
-// of 4.
+// multiply-adds per lane and a value from a neighbouring lane almost nothing. headSize, strides and offsets are
+// multiples of 4.
 //
-// A workgroup owns 32 queries of one head, an invocation every 8th of them: 4. They stand side by side as the components
-// of a vec4f. The workgroup walks over the keys, 16 at a time:
-//   1. for every 4 columns, each invocation reads a quad of its 4 queries, and 4 lanes share the reading of the keys: lane
-//      l reads keys l, l + 4, l + 8 and l + 12. Each key is broadcast and multiplied with the 4 queries;
+// A workgroup owns 32 queries of one head, an invocation every 8th of them: 4. They stand side by side as the
+// components of a vec4f. The workgroup walks over the keys, 16 at a time:
+//   1. for every 4 columns, each invocation reads a quad of its 4 queries, and 4 lanes share the reading of the keys:
+//      lane l reads keys l, l + 4, l + 8 and l + 12. Each key is broadcast and multiplied with the 4 queries;
 //   2. each invocation takes the new maxima and turns its 4 x 16 scores into exponentials;
-//   3. for every 4 columns, the values are read and broadcast like the keys, and each invocation rescales its 4 outputs by
-//      exp(old maximum - new maximum) and adds the weighted values.
-// Only the first 4 lanes broadcast, so every subgroup of 4 or more will do. Masked scores count as -1e30 and the maximum
-// starts higher: their exponential is 0 even for a query that sees none of the first keys.
+//   3. for every 4 columns, the values are read and broadcast like the keys, and each invocation rescales its 4
+//      outputs by exp(old maximum - new maximum) and adds the weighted values.
+// Only the first 4 lanes broadcast, so every subgroup of 4 or more will do. Masked scores count as -1e30 and the
+// maximum starts higher: their exponential is 0 even for a query that sees none of the first keys.
 
 struct Params {
   batch: u32,
@@ -131,7 +131,7 @@ fn main(
   for (var tile = firstKey; tile < lastKey; tile += 16u) {
     let key = min(tile + lane % 4u + vec4u(0u, 4u, 8u, 12u), vec4u(lastKey - 1u));
 
-    // 1. scores: a, b, c and d are those of keys 0 to 3, 4 to 7, 8 to 11 and 12 to 15 (columns) for the 4 queries (rows)
+    // 1. scores of keys 0 to 3, 4 to 7, 8 to 11 and 12 to 15: a key to a column of a matrix, a query to a row
     let kRow = kStart + key * (params.kStride / 4u);
     var a = mat4x4f();
     var b = mat4x4f();

@@ -1,4 +1,5 @@
 import { type Case, makeCase } from "../cases.ts";
+import type { Random } from "../random.ts";
 
 interface Shape {
   note: string;
@@ -63,24 +64,20 @@ export function attentionLayout(shape: Shape) {
   return { params, lengths: { q: batch * queries * qStride, kv: (batch * keys + spare) * kStride } };
 }
 
-// A score is off by some units in its last place, and so is its exponential relative to the score's size; the softmax
-// sums cancel none of it. exp is allowed 3 + 2 |x| units in the last place by WGSL.
-const builtins = 16;
-
 /** Shapes of CLIP-L, SigLIP, Vicuna-7B and Qwen2-0.5B among single keys, primes and tile edges. */
 export const attentionCases: Case[] = shapes.map((shape) => {
   const { params, lengths } = attentionLayout(shape);
-  const inputs = (random: { normal(count: number): Float32Array }) => ({
+  const inputs = (random: Random) => ({
     q: random.normal(lengths.q),
     k: random.normal(lengths.kv),
     v: random.normal(lengths.kv),
   });
-  return makeCase(params, shape.headSize + shape.keys, inputs, { note: shape.note, long: shape.long, builtins });
+  return makeCase(params, shape.headSize + shape.keys, inputs, { note: shape.note, long: shape.long });
 });
 
 /** The same shapes for `attention-weights`, which reads no values. */
 export const attentionWeightsCases: Case[] = shapes.map((shape) => {
   const { params: { vStride: _stride, vOffset: _offset, ...params }, lengths } = attentionLayout(shape);
-  const inputs = (random: { normal(count: number): Float32Array }) => ({ q: random.normal(lengths.q), k: random.normal(lengths.kv) });
-  return makeCase(params, shape.headSize + shape.keys, inputs, { note: shape.note, long: shape.long, builtins });
+  const inputs = (random: Random) => ({ q: random.normal(lengths.q), k: random.normal(lengths.kv) });
+  return makeCase(params, shape.headSize + shape.keys, inputs, { note: shape.note, long: shape.long });
 });

@@ -7,7 +7,7 @@ export type AttentionParam =
   | "qStride" | "qOffset" | "kStride" | "kOffset" | "vStride" | "vOffset"
   | "position" | "causal" | "window" | "scale";
 
-/** y[b, i, h] = sum_j p[j] · v[b, j, h'] with p = softmax_j(scale · q[b, i, h] · k[b, j, h']), and the softmax's log-sum. */
+/** y[b, i, h] = sum_j p[j] · v[b, j, h'] with p = softmax_j(scale · q[b, i, h] · k[b, j, h']), and its log-sum-exp. */
 export function attentionReference(
   { q, k, v }: HostArrays<"q" | "k" | "v">,
   params: Params<AttentionParam>,

@@ -22,7 +22,7 @@ function aligned({ headSize, qStride, qOffset, kStride, kOffset, vStride, vOffse
   return [headSize, qStride, qOffset, kStride, kOffset, vStride, vOffset].every((n) => n % 4 === 0);
 }
 
-/** 32 queries of a head per workgroup, everything through workgroup memory. Any alignment, heads of up to 256 columns. */
+/** 32 queries of a head per workgroup, everything through workgroup memory. Any alignment. */
 export const attentionFlash = kernel({
   name: "attention-flash",
   code: flashCode,
@@ -31,7 +31,7 @@ export const attentionFlash = kernel({
   groups: ({ batch, queries, heads }) => batch * heads * Math.ceil(queries / 32),
 });
 
-/** 32 queries of a head per workgroup, 4 per invocation, keys and values handed round by broadcasts: for software adapters. */
+/** 32 queries of a head per workgroup, keys and values handed round by broadcasts: for software adapters. */
 export const attentionFlashSubgroup = kernel({
   name: "attention-flash-subgroup",
   code: flashSubgroupCode,
@@ -52,13 +52,14 @@ export const attentionDecode = kernel({
 });
 
 /**
- * Scaled dot-product attention of grouped heads with an online softmax:
- * y[b, i, h] = sum_j p[j] · v[b, j, h'] with p = softmax_j(scale · q[b, i, h] · k[b, j, h']) and h' = floor(h · kvHeads / heads);
+ * Scaled dot-product attention of grouped heads with an online softmax, for h' = floor(h · kvHeads / heads):
+ * y[b, i, h] = sum_j p[j] · v[b, j, h'] with p = softmax_j(scale · q[b, i, h] · k[b, j, h']);
  * lse[b, h, i] = log sum_j exp(scale · q · k), for the backward pass.
  *
- * Query row b · queries + i begins at element (b · queries + i) · qStride + qOffset of q, key row b · keys + j likewise in
- * k and v; head h follows at h · headSize. y is dense: [batch · queries, heads · headSize]. If `causal`, query i sees key j
- * iff j <= position + i and, with window > 0, j > position + i - window. Every query must see a key; headSize <= 256.
+ * Query row b · queries + i begins at element (b · queries + i) · qStride + qOffset of q, key row b · keys + j likewise
+ * in k and v; head h follows at h · headSize. y is dense: [batch · queries, heads · headSize]. If `causal`, query i
+ * sees key j iff j <= position + i and, with window > 0, j > position + i - window. Every query must see a key, and
+ * headSize may be at most `largestHead`.
  */
 export const attention = family({
   name: "attention",

@@ -14,7 +14,7 @@ function preferences(queries: number, software: boolean): readonly AttentionKern
   return [attentionDecode, attentionFlash];
 }
 
-/** The variant of `attention` to use: the most preferred one that the adapter can run and that accepts the parameters. */
+/** The variant of `attention` to use: the first in order of preference that runs on the adapter and accepts this. */
 export function chooseAttention(params: Params<AttentionParam>, traits: AdapterTraits): AttentionKernel {
   const usable = ({ needs, accepts }: AttentionKernel): boolean =>
     needs.every((feature) => traits.features.has(feature)) && (accepts?.(params, traits) ?? true);

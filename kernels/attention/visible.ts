@@ -1,4 +1,4 @@
-/** The keys [first, last) that query i sees: all of them, or, if causal, the last `window` (0: all) up to position + i. */
+/** The keys [first, last) that a query sees: all, or, if causal, the last `window` (0: all) up to position + query. */
 export function visibleKeys(
   query: number,
   { keys, position, causal, window }: { keys: number; position: number; causal: number; window: number },

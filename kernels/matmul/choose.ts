@@ -14,8 +14,8 @@ export type MatmulKernel = Kernel<"x" | "weight" | "bias", "y", MatmulParam>;
 const softwareMatvecRows = 3;
 
 /**
- * The variants in order of preference. On a software adapter a value from a neighbouring lane costs less than memory, so
- * subgroup broadcasts win; on a real GPU it is the other way round.
+ * The variants in order of preference. On a software adapter a value from a neighbouring lane costs less than memory,
+ * so subgroup broadcasts win; on a real GPU it is the other way round.
  */
 function preferences(rows: number, software: boolean): readonly MatmulKernel[] {
   if (!software) return [matvecSubgroup, matvec, matmulNTWide, matmulNTTile];
@@ -23,7 +23,7 @@ function preferences(rows: number, software: boolean): readonly MatmulKernel[] {
   return [matmulNTSubgroup, matmulNTQuad, matmulNTTile];
 }
 
-/** The variant of `matmul-nt` to use: the most preferred one that the adapter can run and that accepts the parameters. */
+/** The variant of `matmul-nt` to use: the first in order of preference that runs on the adapter and accepts this. */
 export function chooseMatmul(params: Params<MatmulParam>, traits: AdapterTraits): MatmulKernel {
   const usable = ({ needs, accepts }: MatmulKernel): boolean =>
     needs.every((feature) => traits.features.has(feature)) && (accepts?.(params, traits) ?? true);

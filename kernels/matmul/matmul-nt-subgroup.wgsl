@@ -1,12 +1,13 @@
 // y[m, yOffset + n] = sum_k x[m, k] · weight[n, k] + bias[yOffset + n]
 //
-// Like matmul-nt-subgroup, for subgroups of 4 lanes: for software adapters, where any load costs a dozen multiply-adds per lane and a value from a neighbouring lane almost
-// nothing; inner and xStride are multiples of 4. A workgroup owns 16 rows and 64 columns of y; an invocation owns all
-// 16 rows of every 16th column. For every 4 of k:
+// For software adapters, where any load costs a dozen multiply-adds per lane and a value from a neighbouring lane
+// almost nothing; inner and xStride are multiples of 4. A workgroup owns 16 rows and 64 columns of y, an invocation
+// all 16 rows of every 16th column. For every 4 of k:
 //   1. each invocation reads a quad of each of its 4 rows of the weight;
-//   2. 4 lanes of a subgroup share the reading of x: lane l reads the quads of rows l, l + 4, l + 8 and l + 12;
-//   3. each of the 16 quads is broadcast from its lane and multiplied with the 4 quads of the weight, as 4 x 4 matrices.
-// Only the first 4 lanes broadcast, so every subgroup of 4 or more will do. Sums are f32, in the order of k.
+//   2. 8 lanes of a subgroup share the reading of x: lane l reads the quads of rows l and l + 8;
+//   3. each of the 16 quads is broadcast from its lane and multiplied with the 4 quads of the weight, as 4 x 4
+//      matrices.
+// Only the first 8 lanes of a subgroup broadcast, so any of 8 or more will do. Sums are f32, in the order of k.
 
 struct Params {
   rows: u32,
@@ -44,7 +45,7 @@ fn upper(row: vec4f) -> mat4x4f {
   );
 }
 
-// Writes 4 rows (the matrix's columns) of every 16th column of y from n on.
+// Writes rows m to m + 3 (the columns of `sums`) of columns n, n + 16, n + 32 and n + 48 of y.
 fn store(m: u32, n: u32, sums: mat4x4f) {
   for (var j = 0u; j < 4u; j++) {
     let column = n + 16u * j;
@@ -80,7 +81,7 @@ fn main(
   let rows = min(vec2u(firstRow + lane % 8u) + vec2u(0u, 8u), vec2u(params.rows - 1u)) * (params.xStride / 4u);
   let columns = min(vec4u(firstColumn) + vec4u(0u, 16u, 32u, 48u), vec4u(params.columns - 1u)) * quads;
 
-  // Rows 0 to 3, 4 to 7, 8 to 11 and 12 to 15 of the tile: a row to a column of the matrix, in it one of the 4 columns of y.
+  // Rows 0 to 3, 4 to 7, 8 to 11 and 12 to 15 of the tile. A column of a matrix is a row of the tile: its 4 elements.
   var a = mat4x4f();
   var b = mat4x4f();
   var c = mat4x4f();

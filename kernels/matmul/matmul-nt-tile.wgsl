@@ -1,8 +1,9 @@
-// y[m, yOffset + n] = sum_k x[m, k] · weight[n, k] + bias[yOffset + n]            ("NT": the weight's rows are summed over)
+// y[m, yOffset + n] = sum_k x[m, k] · weight[n, k] + bias[yOffset + n]
 //
-// Any sizes, strides and offsets, no optional feature. A workgroup owns a 64 x 64 tile of y, an invocation a 4 x 4 block.
-// For every 16 of k:
-//   1. each invocation copies 4 rows of one k from x, and 4 from the weight, into workgroup memory, zero beyond the end;
+// "NT": the weight lies transposed, as a linear layer stores it. Any sizes, strides and offsets, no optional feature.
+// A workgroup owns a 64 x 64 tile of y, an invocation a 4 x 4 block. For every 16 of k:
+//   1. each invocation copies 4 rows of one k from x, and 4 from the weight, into workgroup memory, zero beyond the
+//      end;
 //   2. each invocation adds 16 outer products of 4 elements of x and 4 of the weight to its block.
 // Sums are f32, in the order of k.
 

@@ -4,8 +4,8 @@
 // 8 x 8 elements of it: every 16th row and every 8th column from its own on. For every 16 of k:
 //   1. the invocations copy the tile's rows of x and of the weight into workgroup memory as they lie, 4 elements at a
 //      time, so that neighbours read neighbouring addresses; zero beyond the end of k;
-//   2. for every 4 of k an invocation takes 8 quads of x into registers, then 8 quads of the weight one by one, and adds
-//      their 64 dot products: 16 reads of workgroup memory for 256 multiply-adds.
+//   2. for every 4 of k an invocation takes 8 quads of x into registers, then 8 quads of the weight one by one, and
+//      adds their 64 dot products: 16 reads of workgroup memory for 256 multiply-adds.
 // A row of a tile is 5 quads apart from the next, which spreads the 8 rows that neighbours read over all memory banks.
 // Sums are f32.
 

@@ -38,8 +38,9 @@ export const matmulNTWide = kernel({
   groups: ({ rows, columns }) => Math.ceil(rows / 128) * Math.ceil(columns / 64),
 });
 
-/** Groups of the two subgroup variants: 16 rows and 64 columns each. */
-const subgroupTiles = ({ rows, columns }: Params<MatmulParam>): number => Math.ceil(rows / 16) * Math.ceil(columns / 64);
+/** Tiles of the two subgroup variants: 16 rows and 64 columns each. */
+const subgroupTiles = ({ rows, columns }: Params<MatmulParam>): number =>
+  Math.ceil(rows / 16) * Math.ceil(columns / 64);
 
 /** Tiles in registers, rows of x handed round by broadcasts from 8 lanes: for software adapters. */
 export const matmulNTSubgroup = kernel({
@@ -86,8 +87,8 @@ export const matvecSubgroup = kernel({
  * Matrix product with a transposed weight, as a linear layer stores it:
  * y[m, yOffset + n] = sum_k x[m, k] · weight[n, k] + bias[yOffset + n], for m < rows, n < columns, k < inner.
  *
- * Row m of x begins at element m · xStride, row m of y at m · yStride; elements of y outside the block keep their values.
- * The weight is [columns, inner] without gaps; `bias` is read only if `biased` is 1.
+ * Row m of x begins at element m · xStride, row m of y at m · yStride; elements of y outside the block keep their
+ * values. The weight is [columns, inner] without gaps; `bias` is read only if `biased` is 1.
  */
 export const matmulNT = family({
   name: "matmul-nt",

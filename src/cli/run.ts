@@ -75,9 +75,11 @@ export async function run(options: RunOptions, notes: Notes, signal: AbortSignal
       stdout.write(`${JSON.stringify({ ...step.value, adapter: named, model: model ?? fileURLToPath(defaultModel()) })}\n`);
       return;
     }
+    // Whoever read the answer may be gone.
+    if (!stdout.writable) return;
     stdout.write("\n");
     notes.write(`${summary(step.value, llava.adapter)}\n`);
-    if (llava.adapter.software && adapter === "auto") notes.write(`${advice(llava.adapter)}\n`);
+    if (llava.adapter.software && adapter === "auto" && !signal.aborted) notes.write(`${advice(llava.adapter)}\n`);
   } finally {
     await llava.dispose();
   }

@@ -5,6 +5,7 @@ import type { Prepared } from "./prepare.ts";
 import type { Runtime } from "./runtime.ts";
 import { OptionError } from "./errors.ts";
 import { topLogits } from "./logits.ts";
+import { checkOptionNames, checkSignal } from "./options.ts";
 import { checkSamplerOptions, Sampler, type SamplerOptions } from "./sampler.ts";
 
 /** How an answer is generated. */
@@ -38,10 +39,25 @@ export interface GenerateResult {
 
 const DEFAULT_MAX_NEW_TOKENS = 512;
 
-/** Throws `OptionError` for options that make no sense. */
+const OPTIONS: readonly (keyof GenerateOptions)[] = [
+  "maxNewTokens",
+  "temperature",
+  "topK",
+  "topP",
+  "minP",
+  "repetitionPenalty",
+  "seed",
+  "stop",
+  "topLogits",
+  "signal",
+];
+
+/** Throws `OptionError` for options that make no sense or are not known. */
 export function checkGenerateOptions(options: GenerateOptions): void {
+  checkOptionNames(options, OPTIONS);
   checkSamplerOptions(options);
-  const { maxNewTokens, topLogits: top, stop } = options;
+  const { maxNewTokens, topLogits: top, stop, signal } = options;
+  checkSignal(signal);
   if (maxNewTokens !== undefined && !(Number.isInteger(maxNewTokens) && maxNewTokens >= 1)) {
     throw new OptionError("maxNewTokens", "an integer of at least 1", maxNewTokens);
   }
@@ -117,7 +133,7 @@ export async function* generate(
       clock("decode");
     }
   } catch (error) {
-    if (!signal?.aborted) throw error;
+    if (!signal?.aborted || error !== signal.reason) throw error;
     finishReason = "aborted";
   }
   const last = stops.push(stream.end());

@@ -29,11 +29,13 @@ export interface Prepared {
   readonly source: Uint32Array;
 }
 
+const REQUEST: readonly (keyof Request)[] = ["prompt", "system", "messages", "images", "videos", "template"];
+
 /** What a checkpoint's folder says about its inputs. Files are read when they are first needed. */
 export class Preparer {
-  #tokenizer: Promise<Tokenizer> | undefined;
-  #processor: Promise<ProcessorConfig> | undefined;
-  #template: Promise<string | undefined> | undefined;
+  readonly #tokenizer = once(() => Tokenizer.load(this.folder));
+  readonly #processor = once(() => this.#readProcessorConfig());
+  readonly #template = once(() => findChatTemplate(this.folder));
 
   constructor(
     private readonly folder: Folder,
@@ -44,12 +46,13 @@ export class Preparer {
 
   /** Throws `TokenizerError` if the folder has no tokenizer. */
   tokenizer(): Promise<Tokenizer> {
-    return (this.#tokenizer ??= Tokenizer.load(this.folder));
+    return this.#tokenizer();
   }
 
   /** Throws what is wrong with the request, its pictures, or the folder's files. */
   async prepare(request: Request, signal?: AbortSignal): Promise<Prepared> {
-    const processor = await this.#processorConfig();
+    checkRequestNames(request);
+    const processor = await this.#processor();
     const normalised = normaliseRequest(request, { image: processor.imageToken, video: processor.videoToken });
     this.#checkKinds(normalised);
     const prompt = normalised.rawPrompt ?? (await this.#render(normalised.messages, request.template));
@@ -74,10 +77,6 @@ export class Preparer {
       sights: seen.map(({ sight }) => sight),
       source: this.#placeRows(ids, rowCount(images), rowCount(videos)),
     };
-  }
-
-  #processorConfig(): Promise<ProcessorConfig> {
-    return (this.#processor ??= this.#readProcessorConfig());
   }
 
   async #readProcessorConfig(): Promise<ProcessorConfig> {
@@ -108,7 +107,7 @@ export class Preparer {
     if (name !== undefined && !name.includes("{")) {
       throw new TokenizerError(`template: expected "none", a Jinja template or one of ${[...conversationTemplates.keys()].join(", ")}, got "${name}"`);
     }
-    const template = name ?? (await (this.#template ??= findChatTemplate(this.folder)));
+    const template = name ?? (await this.#template());
     if (template === undefined) {
       throw new TokenizerError(
         `${this.folder.name}: expected a chat template (chat_template.jinja, chat_template.json or in tokenizer_config.json), got none; give template: "none" and a raw prompt, or the name of one: ${[...conversationTemplates.keys()].join(", ")}`,
@@ -152,10 +151,14 @@ export class Preparer {
   #placeRows(ids: readonly number[], imageRows: number, videoRows: number): Uint32Array {
     const { imageToken, videoToken } = this.config;
     const next = { image: 0, video: imageRows };
+    const { vocabulary } = this.config.text;
     const source = Uint32Array.from(ids, (id) => {
       if (imageRows > 0 && id === imageToken) return next.image++;
       if (videoRows > 0 && id === videoToken) return next.video++;
-      return TEXT;
+      if (id < vocabulary) return TEXT;
+      throw new PromptError(
+        `prompt: expected token ids below ${vocabulary}, the rows of the embedding, got ${id} from the tokenizer; check that tokenizer.json belongs to these weights`,
+      );
     });
     if (next.image !== imageRows || next.video !== imageRows + videoRows) {
       throw new PromptError(
@@ -164,6 +167,25 @@ export class Preparer {
     }
     return source;
   }
+}
+
+/** Refuses misspelt fields of a request: an ignored picture would give an answer about nothing. */
+function checkRequestNames(request: Request): void {
+  for (const name of Object.keys(request ?? {})) {
+    if (!(REQUEST as readonly string[]).includes(name)) throw new PromptError(`request: expected only ${REQUEST.join(", ")}, got "${name}"`);
+  }
+}
+
+/** Calls `load` at the first need and keeps what it gives; a failure is forgotten, so that the next call tries again. */
+function once<T>(load: () => Promise<T>): () => Promise<T> {
+  let kept: Promise<T> | undefined;
+  return () => {
+    if (!kept) {
+      kept = load();
+      kept.catch(() => (kept = undefined));
+    }
+    return kept;
+  };
 }
 
 function rowCount(seen: readonly { readonly sight: Sight }[]): number {

@@ -192,6 +192,7 @@ export class Runtime {
     source: Uint32Array,
     { watch, positions, interventions }: { watch: readonly string[]; positions: "last" | "all"; interventions?: ReadonlyMap<string, Intervention> },
   ): Promise<{ logits: HostTensor; captured: Record<string, HostTensor> }> {
+    this.#checkContext(ids.length);
     await this.#reserveTable(ids.length, 0, ids.length);
     const graph = new Graph(interventions);
     const hidden = this.model.decode(this.#embed(graph, ids.length), { table: this.residents.table });
@@ -227,15 +228,18 @@ export class Runtime {
     this.workspace.dispose();
   }
 
+  #checkContext(wanted: number): void {
+    if (wanted <= this.context) return;
+    throw new ContextError(
+      `expected at most ${this.context} tokens (the context of this model), got ${wanted}; shorten the prompt, use fewer or smaller pictures, or ask for fewer new tokens`,
+      wanted,
+      this.context,
+    );
+  }
+
   async #makeRoom(count: number): Promise<void> {
     const wanted = this.length + count;
-    if (wanted > this.context) {
-      throw new ContextError(
-        `expected at most ${this.context} tokens (the context of this model), got ${wanted}; shorten the prompt, use fewer or smaller pictures, or ask for fewer new tokens`,
-        wanted,
-        this.context,
-      );
-    }
+    this.#checkContext(wanted);
     // Masked rows of the last chunk are written too, so there must be room for them.
     const rows = Math.ceil(wanted / CHUNK_STEP) * CHUNK_STEP + CHUNK_STEP;
     for (const resident of [...this.residents.keys, ...this.residents.values]) await resident.reserve(rows, this.context + 2 * CHUNK_STEP);

@@ -14,6 +14,8 @@ import { decodeWebp, readWebp } from "./webp.ts";
  */
 export type PictureSource = string | URL | Blob | Uint8Array | ArrayBuffer | RawImage;
 
+type EncodedSource = Exclude<PictureSource, RawImage>;
+
 export interface DecodeOptions {
   /** "exif" (default) turns the picture as its EXIF data says, as Hugging Face does; "ignore" as original LLaVA. */
   readonly orientation?: "exif" | "ignore";
@@ -24,8 +26,12 @@ export interface DecodeOptions {
 
 const isUrl = (text: string) => /^(https?|data|blob|file):/i.test(text);
 
+function isEncoded(source: PictureSource): source is EncodedSource {
+  return typeof source === "string" || [URL, Blob, Uint8Array, ArrayBuffer].some((kind) => source instanceof kind);
+}
+
 /** How a message calls the source: a path or URL (shortened), a file's name, or what it is. */
-function nameOf(source: PictureSource): string {
+function nameOf(source: EncodedSource): string {
   if (typeof source === "string" || source instanceof URL) {
     const text = String(source);
     return text.length > 120 ? `${text.slice(0, 80)}... (${text.length} characters)` : text;
@@ -34,6 +40,8 @@ function nameOf(source: PictureSource): string {
   return "from bytes";
 }
 
+const reasonOf = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause));
+
 async function fetchBytes(url: string, name: string, signal?: AbortSignal): Promise<Uint8Array> {
   let response: Response;
   try {
@@ -41,7 +49,7 @@ async function fetchBytes(url: string, name: string, signal?: AbortSignal): Prom
     if (response.ok) return new Uint8Array(await response.arrayBuffer());
   } catch (cause) {
     signal?.throwIfAborted();
-    throw new ImageError(name, `cannot be fetched (${cause instanceof Error ? cause.message : String(cause)})`, { cause });
+    throw new ImageError(name, `cannot be fetched (${reasonOf(cause)})`, { cause });
   }
   throw new ImageError(name, `cannot be fetched: the server answered ${response.status} ${response.statusText}`);
 }
@@ -52,11 +60,11 @@ async function readPath(path: string, name: string, signal?: AbortSignal): Promi
     return await file.read(0, file.size, signal).finally(() => file.close());
   } catch (cause) {
     signal?.throwIfAborted();
-    throw new ImageError(name, `cannot be read (${cause instanceof Error ? cause.message : String(cause)})`, { cause });
+    throw new ImageError(name, `cannot be read (${reasonOf(cause)})`, { cause });
   }
 }
 
-async function readBytes(source: Exclude<PictureSource, RawImage>, name: string, signal?: AbortSignal): Promise<Uint8Array> {
+async function readBytes(source: EncodedSource, name: string, signal?: AbortSignal): Promise<Uint8Array> {
   if (source instanceof Uint8Array) return source;
   if (source instanceof ArrayBuffer) return new Uint8Array(source);
   if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
@@ -79,7 +87,8 @@ function openPicture(bytes: Uint8Array, name: string): Opened {
   const format = sniffFormat(bytes);
   if (format === undefined || bytes.length < 16) {
     const known = nameUnsupported(bytes);
-    const what = known ? `is ${known}, which is not supported` : format ? `is a ${format} cut short` : "is not a picture";
+    if (format) throw new ImageError(name, `the file is cut short: ${bytes.length} bytes of a ${format}`);
+    const what = known ? `is ${known}, which is not supported` : "is not a picture";
     throw new ImageError(name, `${what}; give a JPEG, PNG, WebP or GIF`);
   }
   if (format === "jpeg") {
@@ -110,14 +119,13 @@ const countOf = (pixels: number) => (pixels < 1e6 ? `${pixels} pixels` : `${Math
 export async function decodeImage(source: PictureSource, options: DecodeOptions = {}): Promise<Image> {
   const { orientation = "exif", maxPixels = 200e6, signal } = options;
   signal?.throwIfAborted();
-  const encoded = typeof source === "string" || [URL, Blob, Uint8Array, ArrayBuffer].some((kind) => source instanceof kind);
-  if (!encoded) {
-    if (typeof source === "object" && source !== null && "data" in source) return imageFromRaw(source as RawImage);
+  if (!isEncoded(source)) {
+    if (typeof source === "object" && source !== null && "data" in source) return imageFromRaw(source);
     const kinds = "a path, URL, Blob, bytes or { width, height, data }";
     throw new ImageError(`of type ${source === null ? "null" : typeof source}`, `give ${kinds}`);
   }
-  const name = nameOf(source as PictureSource);
-  const bytes = await readBytes(source as Exclude<PictureSource, RawImage>, name, signal);
+  const name = nameOf(source);
+  const bytes = await readBytes(source, name, signal);
   signal?.throwIfAborted();
   const opened = openPicture(bytes, name);
   const { width, height } = opened;

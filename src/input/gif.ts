@@ -69,6 +69,7 @@ export function readGif(bytes: Uint8Array, source: string): GifHeader {
 
 /** LZW with codes of growing length (at most 12 bits): `count` palette indices. */
 function lzw({ compressed, codeSize }: GifHeader, count: number, source: string): Uint8Array {
+  const incomplete = () => new ImageError(source, "the GIF is cut short: its first frame is incomplete");
   const clear = 1 << codeSize;
   const out = new Uint8Array(count);
   const prefix = new Uint16Array(4096);
@@ -79,7 +80,7 @@ function lzw({ compressed, codeSize }: GifHeader, count: number, source: string)
   let [bits, held, from, to] = [0, 0, 0, 0];
   while (to < count) {
     while (bits < size) {
-      if (from === compressed.length) throw new ImageError(source, "the GIF is cut short: its first frame is incomplete");
+      if (from === compressed.length) throw incomplete();
       held |= compressed[from++] << bits;
       bits += 8;
     }
@@ -90,7 +91,7 @@ function lzw({ compressed, codeSize }: GifHeader, count: number, source: string)
       [size, next, previous] = [codeSize + 1, clear + 2, -1];
       continue;
     }
-    if (code === clear + 1) throw new ImageError(source, "the GIF is cut short: its first frame is incomplete");
+    if (code === clear + 1) throw incomplete();
     if (code > next || (code === next && previous < 0) || (previous < 0 && code > clear)) {
       throw new ImageError(source, "the GIF is damaged: its compressed data makes no sense");
     }

@@ -10,15 +10,17 @@ describe("normaliseRequest", () => {
   it("leaves the messages of transformers' chat templates as they are", () => {
     for (const { messages, images, videos } of cases) {
       if (!messages) continue;
-      expect(normaliseRequest({ messages, images, videos })).toEqual({ messages, images, videos, rawPrompt: undefined });
+      const normalised = normaliseRequest({ messages, images, videos });
+      expect(normalised).toEqual({ messages, images, videos, rawPrompt: undefined });
     }
   });
 
   it("puts pictures before a prompt's words, and a system message first", () => {
+    const text = (words: string) => ({ type: "text", text: words });
     expect(normaliseRequest({ prompt: "Why?", system: "Be brief.", images: ["a", "b"], videos: [["c"]] })).toEqual({
       messages: [
-        { role: "system", content: [{ type: "text", text: "Be brief." }] },
-        { role: "user", content: [{ type: "image" }, { type: "image" }, { type: "video" }, { type: "text", text: "Why?" }] },
+        { role: "system", content: [text("Be brief.")] },
+        { role: "user", content: [{ type: "image" }, { type: "image" }, { type: "video" }, text("Why?")] },
       ],
       images: ["a", "b"],
       videos: [["c"]],
@@ -35,8 +37,9 @@ describe("normaliseRequest", () => {
   });
 
   it("orders pictures by their places, in place or given apart", () => {
+    const here = { type: "image", image: "in place" } as const;
     const messages: Message[] = [
-      { role: "user", content: [{ type: "image" }, { type: "image", image: "in place" }, { type: "text", text: "<image>" }] },
+      { role: "user", content: [{ type: "image" }, here, { type: "text", text: "<image>" }] },
       { role: "user", content: [{ type: "video", frames: ["f"] }, { type: "video" }] },
     ];
     const { images, videos } = normaliseRequest({ messages, images: ["one", "two"], videos: [["g", "h"]] });

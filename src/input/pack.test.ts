@@ -98,7 +98,10 @@ describe("packTable", () => {
 
 describe("video tables", () => {
   const frameMap = (source: Float64Array, frame: number, side: number) =>
-    Array.from({ length: side }, (_, y) => Array.from(source.slice((frame * side + y) * side, (frame * side + y + 1) * side)));
+    Array.from({ length: side }, (_, y) => {
+      const start = (frame * side + y) * side;
+      return Array.from(source.slice(start, start + side));
+    });
 
   it.each([
     [27, 14],

@@ -23,12 +23,14 @@ export interface Tiling {
   readonly maxTiles?: number;
 }
 
+/** To this shortest edge, keeping the proportions, or to exactly this [height, width]. */
+export type TargetSize = { readonly shortestEdge: number } | { readonly exact: Size };
+
 /** What happens to one picture, in this order; a step that is absent is left out. */
 export interface ImageProcessing {
   /** Pad to a square with the mean colour first. */
   readonly padToSquare: boolean;
-  /** To this shortest edge, keeping the proportions, or to exactly this [height, width]. */
-  readonly resize?: { readonly shortestEdge: number } | { readonly exact: Size };
+  readonly resize?: TargetSize;
   readonly filter: Filter;
   /** Cut this [height, width] out of the centre; black where the picture is smaller. */
   readonly crop?: Size;
@@ -66,7 +68,8 @@ export interface ProcessorFiles {
 
 type Json = Record<string, unknown>;
 
-const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value);
+const isObject = (value: unknown): value is Json =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 const asObject = (value: unknown): Json => (isObject(value) ? value : {});
 
 /** PIL's numbers of the filters. */
@@ -91,7 +94,7 @@ function pixels(value: unknown, key: string): number {
 }
 
 /** `{ shortest_edge }`, `{ height, width }`, [height, width] or a single integer. */
-function readSize(value: unknown, key: string, integer: "square" | "shortestEdge"): Required<ImageProcessing>["resize"] {
+function readSize(value: unknown, key: string, integer: "square" | "shortestEdge"): TargetSize {
   if (isObject(value)) {
     if (value.longest_edge !== undefined) throw new ProcessorError(`${key}.longest_edge`, "is not supported");
     if (value.shortest_edge !== undefined) return { shortestEdge: pixels(value.shortest_edge, `${key}.shortest_edge`) };

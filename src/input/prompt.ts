@@ -29,11 +29,10 @@ export interface Placeholders {
 export function countMismatch(token: string, placeholders: number, pictures: number): PromptError {
   const what = token.replace(/[<>]/g, "") || "picture";
   const plural = (count: number, word: string) => `${count} ${word}${count === 1 ? "" : "s"}`;
-  const advice = placeholders > pictures ? `give more ${what}s or remove placeholders` : `add a ${token} for each ${what}`;
-  return new PromptError(
-    `prompt: every ${what} needs one ${token}, got ${plural(placeholders, "placeholder")} and ${plural(pictures, what)}; ${advice}`,
-    { placeholders, pictures },
-  );
+  const more = placeholders > pictures;
+  const advice = more ? `give more ${what}s or remove placeholders` : `add a ${token} for each ${what}`;
+  const got = `${plural(placeholders, "placeholder")} and ${plural(pictures, what)}`;
+  return new PromptError(`prompt: every ${what} needs one ${token}, got ${got}; ${advice}`, { placeholders, pictures });
 }
 
 /** The number of times `token` occurs in `text`. */
@@ -69,7 +68,12 @@ export const imageTokenIndex = -200;
  * The original LLaVA's tokenisation (`tokenizer_image_token`): the pieces around the placeholders are tokenised one by
  * one, each with its BOS, of which only the first is kept; -200 stands for each picture.
  */
-export function encodeAroundImages(tokenizer: Encoder, text: string, bosId: number | undefined, token = "<image>"): number[] {
+export function encodeAroundImages(
+  tokenizer: Encoder,
+  text: string,
+  bosId: number | undefined,
+  token = "<image>",
+): number[] {
   const pieces = text.split(token).map((piece) => tokenizer.encode(piece, { addSpecialTokens: true }));
   const skip = bosId !== undefined && pieces[0][0] === bosId ? 1 : 0;
   const ids = pieces[0].slice(0, skip);

@@ -55,7 +55,7 @@ const kernels: Record<Exclude<Filter, "nearest">, { support: number; at: (x: num
 const bits = 22;
 const half = 1 << (bits - 1);
 
-/** One axis: output `o` is the sum over t of weights[o * taps + t] * source[start[o] + t], plus what the canvas adds. */
+/** One axis: output o is the sum over t of weights[o * taps + t] * source[start[o] + t], plus what the canvas adds. */
 interface Axis {
   readonly taps: number;
   readonly start: Int32Array;

@@ -30,8 +30,9 @@ function chunks(bytes: Uint8Array, source: string): Chunk[] {
     const length = view.getUint32(at + 4, true);
     const end = at + 8 + length;
     if (end > bytes.length) throw new ImageError(source, `the WebP is cut short inside its ${kind} chunk`);
-    out.push({ kind, data: bytes.subarray(at + 8, end), whole: bytes.subarray(at, Math.min(end + (length & 1), bytes.length)) });
-    at = end + (length & 1);
+    const next = end + (length & 1); // subarray stops at the end of the bytes if the padding is missing
+    out.push({ kind, data: bytes.subarray(at + 8, end), whole: bytes.subarray(at, next) });
+    at = next;
   }
   return out;
 }
