@@ -1,4 +1,4 @@
-/** The tests that take minutes: `*.long.ts`, run by `npm run test:long`. */
+/** The tests that take minutes, run by `npm run test:long`: `*.long.ts`, and the kernels with all their cases. */
 import { defineConfig } from "vitest/config";
 import { sourceAliases } from "./test/harness/aliases.ts";
 import { nodeTests } from "./vitest.config.ts";
@@ -8,6 +8,7 @@ export default defineConfig({
   test: {
     ...nodeTests,
     reporters: ["default", "./test/reporter.ts"],
-    include: ["{errors,kernels,tokenizer,weights,src,test}/**/*.long.ts"],
+    env: { LLAVA_TEST_LONG: "1" },
+    include: ["{errors,kernels,tokenizer,weights,src,test}/**/*.long.ts", "test/kernels.test.ts"],
   },
 });

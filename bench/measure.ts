@@ -8,8 +8,6 @@ export interface Contender {
 
 /** Times of one operation, in milliseconds. */
 export interface Timing {
-  /** The very first run, with compiling. */
-  readonly first: number;
   readonly median: number;
   readonly min: number;
   /** Operations in one sample: their time together was divided by this. */
@@ -29,17 +27,17 @@ const MOST_REPEATS = 256;
 
 /** Warms every contender up, then times all of them once per round, in turn. */
 export async function race(contenders: readonly Contender[], { rounds, atLeast }: RaceOptions): Promise<Timing[]> {
-  const lanes: { contender: Contender; first: number; repeats: number; samples: number[] }[] = [];
+  const lanes: { contender: Contender; repeats: number; samples: number[] }[] = [];
   for (const contender of contenders) {
-    const first = await contender.sample(1);
+    await contender.sample(1);
     const warm = Math.min(await contender.sample(1), await contender.sample(1));
     const repeats = Math.min(MOST_REPEATS, Math.max(1, Math.ceil(atLeast / Math.max(warm, 1e-3))));
-    lanes.push({ contender, first, repeats, samples: [] });
+    lanes.push({ contender, repeats, samples: [] });
   }
   for (let round = 0; round < rounds; round++) {
     for (const { contender, repeats, samples } of lanes) samples.push((await contender.sample(repeats)) / repeats);
   }
-  return lanes.map(({ first, repeats, samples }) => ({ first, repeats, samples, median: median(samples), min: Math.min(...samples) }));
+  return lanes.map(({ repeats, samples }) => ({ repeats, samples, median: median(samples), min: Math.min(...samples) }));
 }
 
 /** The middle value; of an even number the mean of the two in the middle. */

@@ -19,11 +19,24 @@ const ownPlace: Plugin = {
   },
 };
 
+/** package.json promises that our modules have no side effects. Test files have: they register their tests. */
+const keepTests: Plugin = {
+  name: "keep-tests",
+  transform: (_, id) => (/\.(test|long)\.ts$/.test(id) ? { moduleSideEffects: true } : undefined),
+};
+
 export default defineConfig({
   root,
   logLevel: "warn",
-  plugins: [ownPlace],
-  resolve: { alias: sourceAliases("node") },
+  plugins: [ownPlace, keepTests],
+  resolve: {
+    alias: [
+      ...sourceAliases("node"),
+      // `verify:gpu` runs our test files by itself, on an adapter of its own choice.
+      { find: /^vitest$/, replacement: `${root}bench/verify/runner.ts` },
+      { find: /^.*\/harness\/(adapters|close)\.ts$/, replacement: `${root}bench/verify/$1.ts` },
+    ],
+  },
   build: {
     outDir: out,
     target: "node20",
@@ -33,7 +46,7 @@ export default defineConfig({
       formats: ["es"],
     },
     rolldownOptions: {
-      external: (id) => !/^[./#]/.test(id) && !id.startsWith("\0"),
+      external: (id) => !/^([./#]|vitest$)/.test(id) && !id.startsWith("\0"),
       output: { chunkFileNames: "[name]-[hash].js" },
     },
   },

@@ -1,6 +1,7 @@
 /** Every kernel of the library: records, WGSL text and CPU references. */
 export * from "./kernel.ts";
 export { activationKinds, gelu, geluTanh, quickGelu, silu } from "./activation/activation.ts";
+export { adamW } from "./adamw/adamw.ts";
 export { add } from "./add/add.ts";
 export { argmax } from "./argmax/argmax.ts";
 export { attention, largestHead } from "./attention/attention.ts";
@@ -8,15 +9,20 @@ export { chooseAttention } from "./attention/choose.ts";
 export { attentionWeights } from "./attention-weights/attention-weights.ts";
 export { pack, unpack } from "./cast/cast.ts";
 export { copyRows } from "./copy-rows/copy-rows.ts";
+export { crossEntropy, crossEntropyBackward, IGNORED_LABEL } from "./cross-entropy/cross-entropy.ts";
 export { embedding } from "./embedding/embedding.ts";
 export { gated } from "./gated/gated.ts";
 export { layerNorm } from "./layer-norm/layer-norm.ts";
 export { chooseMatmul } from "./matmul/choose.ts";
 export { matmulNT } from "./matmul/matmul.ts";
+export { matmulNN } from "./matmul/matmul-nn.ts";
+export { matmulTN } from "./matmul/matmul-tn.ts";
 export { mixRows } from "./mix-rows/mix-rows.ts";
 export { patchTokens } from "./patch-tokens/patch-tokens.ts";
 export { KEEP_TEXT, placeRows } from "./place-rows/place-rows.ts";
 export { rmsNorm } from "./rms-norm/rms-norm.ts";
 export { rotary } from "./rotary/rotary.ts";
 export { softmax } from "./softmax/softmax.ts";
+export { norm, sumSquares } from "./sum-squares/sum-squares.ts";
+export { sumRows } from "./sum-rows/sum-rows.ts";
 export { unfold } from "./unfold/unfold.ts";

@@ -1,4 +1,4 @@
-/** The playground: connects what a person does with the model (session.ts), the state (state.ts) and the page (view.ts). */
+/** The playground: connects what a person does with the model (session.ts), the state and the page (view.ts). */
 import { LlavaError } from "llava-webgpu";
 import { Session, type ModelSource } from "./session.ts";
 import { initialState, isAnswering, type PageEvent, type Picture, reduce } from "./state.ts";

@@ -1,4 +1,4 @@
-/** What the page shows, as plain data, and how each event changes it. No DOM, no GPU: everything here runs in a test. */
+/** What the page shows, as plain data, and how each event changes it. No DOM, no GPU: it runs in a test. */
 
 /** The model in use. */
 export interface ModelFacts {

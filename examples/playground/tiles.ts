@@ -28,7 +28,8 @@ function drawTile({ bytes, width, height }: Sight, tile: number, label: string):
   canvas.title = label;
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", label);
-  canvas.getContext("2d")?.putImageData(new ImageData(opaque(bytes, tile * width * height, width * height), width), 0, 0);
+  const pixels = opaque(bytes, tile * width * height, width * height);
+  canvas.getContext("2d")?.putImageData(new ImageData(pixels, width), 0, 0);
   return canvas;
 }
 

@@ -12,7 +12,7 @@ export function pickedFolder(files: FileList): ModelSource | undefined {
 }
 
 /**
- * A dropped folder, or several files with a checkpoint's among them, are a model; otherwise the first file is a picture.
+ * A dropped folder, or several files with a checkpoint's among them, are a model; else the first file is a picture.
  * Undefined if there are no files, as for dropped or pasted text.
  */
 export async function readTransfer(data: DataTransfer): Promise<Transfer | undefined> {

@@ -33,7 +33,8 @@ export function answerNote(answer: Answer | undefined, loading: boolean): string
 }
 
 /** Names and values for the table under an answer. */
-export function timingRows({ load, vision, first, decode, promptTokens, tokens }: Timings): [name: string, value: string][] {
+export function timingRows(timings: Timings): [name: string, value: string][] {
+  const { load, vision, first, decode, promptTokens, tokens } = timings;
   return [
     ["Load", duration(load)],
     ["Vision", duration(vision)],

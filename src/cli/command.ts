@@ -32,7 +32,6 @@ export async function main(words: readonly string[]): Promise<number> {
   const stop = new AbortController();
   let interrupted = false;
   const onInterrupt = () => {
-    if (interrupted) process.exit(INTERRUPTED);
     interrupted = true;
     stop.abort();
   };
@@ -40,7 +39,8 @@ export async function main(words: readonly string[]): Promise<number> {
     if (error.code !== "EPIPE") throw error;
     stop.abort();
   };
-  process.on("SIGINT", onInterrupt);
+  // Once: the second one has its usual effect. (`process.exit` would pull the drivers' libraries from under their threads.)
+  process.once("SIGINT", onInterrupt);
   process.stdout.on("error", onOutputError);
   notes.on("error", onOutputError);
   try {

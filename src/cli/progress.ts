@@ -1,4 +1,4 @@
-/** The bar that shows how far the weights are read. */
+/** What a terminal shows until the answer begins. */
 import type { LoadProgress } from "../llava.ts";
 import { bytes } from "./format.ts";
 import type { Notes } from "./notes.ts";
@@ -7,8 +7,8 @@ const WIDTH = 24;
 /** Milliseconds between two drawings. */
 const INTERVAL = 50;
 
-/** A bar on one line of a terminal, drawn over itself. */
-export class ProgressBar {
+/** One line of a terminal, drawn over itself: a bar while weights are read, else a few words. */
+export class ProgressLine {
   #began = 0;
   #drawn = 0;
 
@@ -16,22 +16,22 @@ export class ProgressBar {
 
   readonly update = ({ phase, done, total }: LoadProgress): void => {
     const now = performance.now();
-    if (phase === "adapter") return this.#draw("looking for a GPU");
+    if (phase === "adapter") return this.show("looking for a GPU");
     this.#began ||= now;
     if (now - this.#drawn < INTERVAL && done < total) return;
     this.#drawn = now;
     const filled = total > 0 ? Math.round((WIDTH * done) / total) : 0;
     const bar = "█".repeat(filled) + "░".repeat(WIDTH - filled);
     const rate = now > this.#began ? `${bytes((done / (now - this.#began)) * 1000)}/s` : "";
-    this.#draw(`loading ${bar} ${bytes(done)} of ${bytes(total)}  ${rate}`);
+    this.show(`loading ${bar} ${bytes(done)} of ${bytes(total)}  ${rate}`);
   };
 
-  /** Takes the bar away. */
+  /** Takes the line away. */
   clear(): void {
-    this.#draw("");
+    this.show("");
   }
 
-  #draw(text: string): void {
+  show(text: string): void {
     // Clipped: a line that wraps could not be drawn over.
     this.notes.write(`\r\x1b[2K${text.slice(0, (this.notes.columns ?? 80) - 1)}`);
   }

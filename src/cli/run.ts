@@ -15,7 +15,7 @@ import { Llava, type LoadOptions } from "../llava.ts";
 import { duration } from "./format.ts";
 import type { Notes } from "./notes.ts";
 import { colourDepth, drawPicture } from "./picture.ts";
-import { ProgressBar } from "./progress.ts";
+import { ProgressLine } from "./progress.ts";
 
 /** The options of the command line. */
 export interface RunOptions {
@@ -63,12 +63,13 @@ export async function run(options: RunOptions, notes: Notes, signal: AbortSignal
   const request = await readRequest(options, signal);
   if (options.picture && !json) drawPictures([...request.images, ...request.videos.flat()], notes);
 
-  const bar = notes.isTTY && !json ? new ProgressBar(notes) : undefined;
-  const loading = { weights: weights as LoadOptions["weights"], adapter, signal, onProgress: bar?.update };
-  const llava = await Llava.load(model, loading).finally(() => bar?.clear());
+  const progress = notes.isTTY && !json ? new ProgressLine(notes) : undefined;
+  const loading = { weights: weights as LoadOptions["weights"], adapter, signal, onProgress: progress?.update };
+  const llava = await Llava.load(model, loading).finally(() => progress?.clear());
   try {
+    progress?.show("reading the question");
     const answer = llava.stream(request, generation);
-    let step = await answer.next();
+    let step = await answer.next().finally(() => progress?.clear());
     for (; !step.done; step = await answer.next()) if (!json) stdout.write(step.value);
     if (json) {
       const { limits: _limits, features: _features, ...named } = llava.adapter;

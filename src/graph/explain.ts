@@ -18,7 +18,7 @@ export interface Explained {
 export function explainSteps(program: Program): Explained[] {
   return program.steps.map(({ node, call, kernel, cost }) => {
     const target = Object.values(call.write)[0]!;
-    const spot = isTensor(target) ? program.plan.places.get(target) : undefined;
+    const spot = isTensor(target) ? program.plan.places.get(target.root) : undefined;
     const named = Object.values(call.write).find((operand): operand is Tensor => isTensor(operand) && operand.path !== undefined);
     return {
       path: named?.path ?? node.path,

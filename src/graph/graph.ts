@@ -48,6 +48,13 @@ export class Graph {
     return new Tensor(this, shape, type);
   }
 
+  /** The same elements in another shape; costs nothing. */
+  view(tensor: Tensor, shape: readonly number[]): Tensor {
+    const view = new Tensor(this, shape, tensor.type, tensor.input, tensor.root);
+    if (view.size !== tensor.size) throw new ShapeError(`view: expected ${tensor.size} elements, got shape [${shape}]`);
+    return view;
+  }
+
   /** Appends an operation. */
   record(node: Omit<Node, "path">): void {
     this.nodes.push({ ...node, path: this.#path });

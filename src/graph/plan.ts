@@ -1,5 +1,5 @@
 import type { Call, Graph, Node } from "./graph.ts";
-import { isTensor, type Tensor } from "./tensor.ts";
+import { isTensor, type Operand, type Tensor } from "./tensor.ts";
 
 /** Storage offsets are multiples of this many bytes: the largest `minStorageBufferOffsetAlignment` WebGPU allows. */
 const ALIGNMENT = 256;
@@ -23,38 +23,47 @@ export interface Plan {
 /**
  * Drops what no output needs and gives every computed value a range of an arena for as long as it lives.
  *
- * WebGPU forbids that a dispatch reads and writes one buffer, even at disjoint ranges. So a value is never placed in an
- * arena that holds an input of the call that writes it; two or three arenas result.
+ * WebGPU forbids that a dispatch reads and writes one buffer, even at disjoint ranges. So two values of which a call reads
+ * one and writes the other never share an arena; two or three arenas result.
  *
  * @param arenaLimit largest size of an arena in bytes (the adapter's `maxBufferSize`)
  */
 export function plan(graph: Graph, outputs: Iterable<Tensor>, arenaLimit: number): Plan {
-  const kept = new Set(outputs);
+  const kept = new Set([...outputs].map(({ root }) => root));
   const nodes = liveNodes(graph, kept);
   const calls = nodes.flatMap((node) => node.calls);
 
   const lastUse = new Map<Tensor, number>();
+  const apart = new Map<Tensor, Set<Tensor>>();
   calls.forEach((call, i) => {
-    for (const operand of [...Object.values(call.read), ...Object.values(call.write)]) {
-      if (isTensor(operand)) lastUse.set(operand, kept.has(operand) ? calls.length : i);
+    const [read, written] = [roots(call.read), roots(call.write)];
+    for (const tensor of [...read, ...written]) lastUse.set(tensor, kept.has(tensor) ? calls.length : i);
+    for (const [one, others] of [...read.map((r) => [r, written] as const), ...written.map((w) => [w, read] as const)]) {
+      const set = apart.get(one) ?? new Set();
+      apart.set(one, set);
+      for (const other of others) set.add(other);
     }
   });
 
   const places = new Map<Tensor, Place>();
   const arenas: Arena[] = [];
   calls.forEach((call, i) => {
-    const read = Object.values(call.read).filter(isTensor);
-    const forbidden = new Set(read.map((tensor) => places.get(tensor)?.arena));
-    for (const tensor of Object.values(call.write).filter(isTensor)) {
+    for (const tensor of roots(call.write)) {
       if (places.has(tensor)) continue;
+      const forbidden = new Set([...apart.get(tensor)!].map((other) => places.get(other)?.arena));
       places.set(tensor, place(arenas, tensor.size * 4, forbidden, arenaLimit));
     }
-    for (const tensor of new Set([...read, ...Object.values(call.write).filter(isTensor)])) {
+    for (const tensor of new Set([...roots(call.read), ...roots(call.write)])) {
       const spot = places.get(tensor);
       if (spot && lastUse.get(tensor) === i) arenas[spot.arena]!.release(spot.offset, spot.bytes);
     }
   });
   return { nodes, calls, places, arenas: arenas.map(({ size }) => size) };
+}
+
+/** The values among some operands, views resolved. */
+function roots(operands: Readonly<Record<string, Operand>>): Tensor[] {
+  return Object.values(operands).flatMap((operand) => (isTensor(operand) ? [operand.root] : []));
 }
 
 /** Nodes that an output or a write to resident data depends on, in trace order. */
@@ -63,9 +72,9 @@ function liveNodes(graph: Graph, outputs: ReadonlySet<Tensor>): Node[] {
   const live: Node[] = [];
   for (const node of graph.nodes.toReversed()) {
     const writesResident = node.calls.some((call) => Object.values(call.write).some((operand) => !isTensor(operand)));
-    if (!writesResident && !node.outputs.some((output) => needed.has(output))) continue;
+    if (!writesResident && !node.outputs.some((output) => needed.has(output.root))) continue;
     live.push(node);
-    for (const call of node.calls) for (const operand of Object.values(call.read)) if (isTensor(operand)) needed.add(operand);
+    for (const call of node.calls) for (const tensor of roots(call.read)) needed.add(tensor);
   }
   return live.toReversed();
 }

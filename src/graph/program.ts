@@ -34,6 +34,13 @@ export interface CompileOptions {
   readonly watch?: readonly string[];
 }
 
+/** A word of the changing parameters that holds a scalar. */
+interface ChangingWord {
+  readonly word: number;
+  readonly scalar: Scalar;
+  readonly type: "u32" | "f32";
+}
+
 interface Output {
   readonly tensor: Tensor;
   readonly staging: GPUBuffer;
@@ -47,8 +54,9 @@ interface Output {
 export class Program {
   readonly #inputs = new Map<string, GPUBuffer>();
   readonly #outputs = new Map<string, Output>();
-  readonly #scalars: readonly { word: number; scalar: Scalar }[];
-  #dynamicWords: Uint32Array;
+  readonly #scalars: readonly ChangingWord[];
+  readonly #dynamicWords: Uint32Array;
+  readonly #dynamicFloats: Float32Array;
   #groups: GPUBindGroup[] = [];
   #generation = -1;
   #disposed = false;
@@ -61,11 +69,12 @@ export class Program {
     private readonly pipelines: readonly GPUComputePipeline[],
     private readonly params: { readonly constant: GPUBuffer; readonly dynamic: GPUBuffer; readonly at: readonly { dynamic: boolean; offset: number }[] },
     dynamicWords: Uint32Array,
-    scalars: readonly { word: number; scalar: Scalar }[],
+    scalars: readonly ChangingWord[],
     /** Every buffer that this program frees. */
     private readonly owned: readonly GPUBuffer[],
   ) {
     this.#dynamicWords = dynamicWords;
+    this.#dynamicFloats = new Float32Array(dynamicWords.buffer);
     this.#scalars = scalars;
   }
 
@@ -98,9 +107,10 @@ export class Program {
       gpu.write(buffers.constant, 0, constant);
       const program = new Program(gpu, workspace, planned, steps, pipelines, buffers, dynamic, scalars, owned);
 
-      const read = new Set(planned.calls.flatMap((call) => Object.values(call.read)));
+      const operands = [...planned.calls.flatMap((call) => Object.values(call.read)), ...Object.values(kept)];
+      const used = new Set(operands.map((operand) => (isTensor(operand) ? operand.root : operand)));
       for (const [name, tensor] of graph.inputs) {
-        if (!read.has(tensor) && !Object.values(kept).includes(tensor)) continue;
+        if (!used.has(tensor)) continue;
         program.#inputs.set(name, await allocate(`input ${name}`, tensor.size * 4, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC));
       }
       for (const [name, tensor] of Object.entries(kept)) {
@@ -200,10 +210,10 @@ export class Program {
       }
       this.gpu.write(buffer, 0, data);
     }
-    for (const { word, scalar } of this.#scalars) {
+    for (const { word, scalar, type } of this.#scalars) {
       const value = scalars[scalar.name];
       if (value === undefined) throw new ProgramError(`run: scalar ${scalar.name} is missing`);
-      this.#dynamicWords[word] = value + scalar.offset;
+      (type === "f32" ? this.#dynamicFloats : this.#dynamicWords)[word] = value + scalar.offset;
     }
     if (this.#scalars.length) this.gpu.write(this.params.dynamic, 0, this.#dynamicWords);
   }
@@ -231,7 +241,7 @@ export class Program {
       const buffer = this.#inputs.get(operand.input)!;
       return { buffer, offset: 0, size: buffer.size };
     }
-    const { arena, offset, bytes } = this.plan.places.get(operand)!;
+    const { arena, offset, bytes } = this.plan.places.get(operand.root)!;
     return { buffer: this.workspace.arenas[arena]!, offset, size: bytes };
   }
 
@@ -279,7 +289,7 @@ function makeStep(call: Call, node: Node, gpu: Gpu): Step {
 /** Lays out the parameter blocks of all steps: those that never change, and those with scalars in a small buffer of their own. */
 function packParams(steps: readonly Step[]) {
   const at: { dynamic: boolean; offset: number }[] = [];
-  const scalars: { word: number; scalar: Scalar }[] = [];
+  const scalars: ChangingWord[] = [];
   const isDynamic = steps.map(({ call }) => Object.values(call.params).some((value) => value instanceof Scalar));
   const changing = isDynamic.filter(Boolean).length;
   const constant = new Uint32Array(((steps.length - changing) * PARAMS_STRIDE) / 4);
@@ -293,7 +303,7 @@ function packParams(steps: readonly Step[]) {
     paramFields(kernel.code).forEach(({ name, type }, field) => {
       const value = call.params[name];
       if (value === undefined) throw new ProgramError(`${kernel.name}: parameter ${name} is missing`);
-      if (value instanceof Scalar) scalars.push({ word: offset / 4 + field, scalar: value });
+      if (value instanceof Scalar) scalars.push({ word: offset / 4 + field, scalar: value, type });
       else if (type === "f32") view.setFloat32(offset + 4 * field, value, true);
       else view.setUint32(offset + 4 * field, value, true);
     });

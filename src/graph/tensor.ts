@@ -26,7 +26,14 @@ export class Tensor {
     readonly type: ValueType,
     /** The name of an input; absent for computed values. */
     readonly input?: string,
+    /** The value whose elements these are, seen in another shape. */
+    private readonly viewed?: Tensor,
   ) {}
+
+  /** The value that owns the elements: this one, unless it is a view. */
+  get root(): Tensor {
+    return this.viewed?.root ?? this;
+  }
 
   /** Number of elements. */
   get size(): number {

@@ -3,7 +3,7 @@ import { Random } from "../../kernels/random.ts";
 import type { Gpu } from "../../src/gpu/gpu.ts";
 import type { Parameter, ParameterPart } from "../../src/graph/tensor.ts";
 import { loadWeights } from "../../src/models/load.ts";
-import { Checkpoint, fromFloat32, openFolder, toFloat32, writeSafetensors } from "../../weights/index.ts";
+import { blobSink, Checkpoint, fromFloat32, openFolder, toFloat32, writeSafetensors } from "../../weights/index.ts";
 
 /** The values of checkpoint tensors by their canonical names. */
 export type Weights = ReadonlyMap<string, Float32Array>;
@@ -40,17 +40,9 @@ export async function loadRandomWeights(
       return { name, shape, dtype, data: fromFloat32(weights.get(name)!, dtype) };
     }),
   );
-  const pieces: BlobPart[] = [];
-  await writeSafetensors(
-    {
-      name: FILE,
-      write: async (bytes) => void pieces.push(new Blob([bytes as Uint8Array<ArrayBuffer>])),
-      close: async () => {},
-      abort: async () => {},
-    },
-    tensors,
-  );
-  const checkpoint = await Checkpoint.open(await openFolder({ [FILE]: new Blob(pieces) }), { rename: (name) => name });
+  const sink = blobSink(FILE);
+  await writeSafetensors(sink, tensors);
+  const checkpoint = await Checkpoint.open(await openFolder({ [FILE]: sink.blob() }), { rename: (name) => name });
   await loadWeights(parameters, checkpoint, gpu);
   await checkpoint.close();
 }

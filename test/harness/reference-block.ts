@@ -1,4 +1,4 @@
-/** One transformer block of each kind in plain TypeScript, put together from the kernels' CPU references. */
+/** The parts of towers and decoders in plain TypeScript, put together from the kernels' CPU references. */
 import { activate, activationKinds } from "../../kernels/activation/activation.reference.ts";
 import { addReference } from "../../kernels/add/add.reference.ts";
 import { attentionReference } from "../../kernels/attention/attention.reference.ts";
@@ -23,6 +23,31 @@ const kindOf: Record<Activation, number> = {
   "quick-gelu": activationKinds.quickGelu,
   "silu": activationKinds.silu,
 };
+
+/**
+ * CLIP's and SigLIP's embeddings: pixels [C, S, S] -> [T, D]. Every patch times the patch weight, behind the class token;
+ * plus the positions; CLIP's then normed.
+ */
+export function visionEmbeddingsReference(pixels: Float32Array, weights: Weights, config: VisionConfig): Float32Array {
+  const { width, channels, imageSize, patchSize, epsilon } = config;
+  const get = (name: string) => weights.get(`vision.embeddings.${name}`);
+  const side = Math.floor(imageSize / patchSize);
+  const patches: number[] = [];
+  for (let patch = 0; patch < side ** 2; patch++) {
+    const corner = Math.floor(patch / side) * patchSize * imageSize + (patch % side) * patchSize;
+    for (let c = 0; c < channels; c++) {
+      for (let row = 0; row < patchSize; row++) {
+        const from = c * imageSize ** 2 + corner + row * imageSize;
+        patches.push(...pixels.subarray(from, from + patchSize));
+      }
+    }
+  }
+  const embedded = linear(Float32Array.from(patches), weights, "vision.embeddings.patch", side ** 2);
+  const x = sum(Float32Array.from([...(get("class") ?? []), ...embedded]), get("position")!);
+  const [weight, bias] = [weights.get("vision.preNorm.weight"), weights.get("vision.preNorm.bias")];
+  if (!weight || !bias) return x;
+  return layerNormReference({ x, weight, bias }, { rows: x.length / width, width, epsilon }).y as Float32Array;
+}
 
 /** CLIP's and SigLIP's block on x [T, D]; `path` is that of the block in `weights`. */
 export function visionBlockReference(x: Float32Array, weights: Weights, path: string, config: VisionConfig): BlockValues {

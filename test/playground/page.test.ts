@@ -1,4 +1,4 @@
-/** The playground as `npm run build:page` builds it, behind a static server and not at its root, in headless Chromium. */
+/** The playground as `npm run build:page` builds it, behind a static server and not at its root, in Chromium. */
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,7 +26,8 @@ let page: Page;
 beforeAll(async () => {
   const config = { configFile: join(root, "vite.page.config.ts"), logLevel: "error" } as const;
   await build({ ...config, build: { outDir } });
-  server = await preview({ ...config, base: "/some/where/", build: { outDir }, preview: { host: "127.0.0.1", port: 0 } });
+  const local = { host: "127.0.0.1", port: 0 };
+  server = await preview({ ...config, base: "/some/where/", build: { outDir }, preview: local });
   [address] = server.resolvedUrls!.local;
 });
 afterAll(async () => {
@@ -167,7 +168,8 @@ describe("the playground", () => {
     const preprocessor: unknown = JSON.parse(readFileSync(join(folder, "preprocessor_config.json"), "utf8"));
     const config: unknown = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
     const picture = await decodeImage(readFileSync(join(embedded, "samples/pizza-wide.png")));
-    expect(await drawnBytes()).toEqual([...processImage(picture, readProcessorConfig({ config, preprocessor }).image).bytes]);
+    const processor = readProcessorConfig({ config, preprocessor });
+    expect(await drawnBytes()).toEqual([...processImage(picture, processor.image).bytes]);
     // Random weights talk until the budget is used up.
     await page.locator("#question").press("Enter");
     await page.waitForFunction(() => document.getElementById("answer")!.textContent.length > 0);
@@ -202,10 +204,18 @@ describe("the playground", () => {
   it("says what to do where there is no WebGPU", async () => {
     await page.addInitScript(() => Object.defineProperty(Navigator.prototype, "gpu", { value: undefined }));
     await page.reload();
-    expect(await error()).toMatch(/^navigator\.gpu must exist, got a browser or page without WebGPU; use a current Chrome/);
+    expect(await error()).toMatch(/^navigator\.gpu must exist, got a browser .* without WebGPU; use a current Chrome/);
     expect(await text("model-status")).toBe("could not be loaded");
     await page.locator("#question").press("Enter");
     expect(await error()).toMatch(/^navigator\.gpu must exist/);
+  });
+
+  it("fits a telephone", async () => {
+    await page.setViewportSize({ width: 360, height: 740 });
+    await page.setInputFiles("#folder", join(tiny, "llava-next-llama"));
+    await page.locator("#tiles .grid").waitFor();
+    const sizes = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
+    expect(sizes).toEqual([360, 360]);
   });
 
   it("can be used with the keyboard alone", async () => {
@@ -214,11 +224,16 @@ describe("the playground", () => {
     const order: string[] = [];
     for (let i = 0; i < 18; i++) {
       await page.keyboard.press("Tab");
-      order.push(await page.evaluate(() => document.activeElement!.id || document.activeElement!.textContent || "sample"));
+      const { id, textContent } = await page.evaluate(() => {
+        const { id, textContent } = document.activeElement!;
+        return { id, textContent };
+      });
+      order.push(id || textContent || "sample");
     }
     const pictures = Array.from({ length: 10 }, () => "sample");
     expect(order).toEqual([
-      "folder", "embedded", "file", "remove", ...pictures, "question", "go", "What is this?", "What kind of thing is this?",
+      "folder", "embedded", "file", "remove", ...pictures, "question", "go",
+      "What is this?", "What kind of thing is this?",
     ]);
     await page.keyboard.press("Enter");
     await answered();

@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { initialState, isAnswering, type PageEvent, reduce, type State } from "../../examples/playground/state.ts";
-import { adapterLabel, answerNote, duration, modelStatus, sightCaption, timingRows } from "../../examples/playground/words.ts";
+import {
+  adapterLabel, answerNote, duration, modelStatus, sightCaption, timingRows,
+} from "../../examples/playground/words.ts";
 
 const model = { name: "emoji-llava", kind: "llava", adapter: "google swiftshader", software: true };
 const picture = { name: "cat.png", source: new Blob(["cat"]), url: "blob:cat" };
@@ -51,7 +53,8 @@ describe("the page's state", () => {
 
   it("forgets the tiles of another model or picture", () => {
     const seen = after({ type: "picture chosen", picture }, { type: "picture seen", sight });
-    for (const event of [{ type: "model opened", model }, { type: "picture chosen", picture }, { type: "picture removed" }] as const) {
+    const events = [{ type: "model opened", model }, { type: "picture chosen", picture }, { type: "picture removed" }] as const;
+    for (const event of events) {
       expect(reduce(seen, event).sight).toBeUndefined();
     }
   });
@@ -67,8 +70,8 @@ describe("the page's state", () => {
       { type: "model opening", name: "a" }, { type: "model read", share: 0.4 }, { type: "model opened", model },
       { type: "model refused", error: "e" }, { type: "picture chosen", picture }, { type: "picture seen", sight },
       { type: "picture refused", error: "e" }, { type: "picture removed" }, { type: "asked", question: "q" },
-      { type: "text", text: "t" }, { type: "answered", status: "cut", timings }, { type: "answered", status: "stopped" },
-      { type: "answer failed", error: "e" }, { type: "trouble", error: "e" },
+      { type: "text", text: "t" }, { type: "answered", status: "cut", timings },
+      { type: "answered", status: "stopped" }, { type: "answer failed", error: "e" }, { type: "trouble", error: "e" },
     );
     fc.assert(fc.property(fc.array(event, { maxLength: 20 }), (events) => {
       const state = after(...events);
@@ -86,7 +89,8 @@ describe("the page's words", () => {
 
   it("give the speed of the tokens after the first", () => {
     expect(Object.fromEntries(timingRows(timings))).toEqual({
-      "Load": "1.23 s", "Vision": "87 ms", "First token": "999 ms", "Speed": "10.0 tokens/s", "Prompt": "49 tokens", "Answer": "6 tokens",
+      "Load": "1.23 s", "Vision": "87 ms", "First token": "999 ms",
+      "Speed": "10.0 tokens/s", "Prompt": "49 tokens", "Answer": "6 tokens",
     });
     expect(Object.fromEntries(timingRows({ ...timings, tokens: 1, decode: 0 }))).toMatchObject({
       "Speed": "none to measure", "Answer": "1 token",
@@ -95,7 +99,8 @@ describe("the page's words", () => {
 
   it("say how a picture was cut", () => {
     expect(sightCaption({ picture, model, sight })).toBe("The picture as 2 × 2 pixels; 1 image token in the prompt.");
-    const tiled = { ...sight, tiles: 3, width: 336, height: 336, grid: [1, 2], resolution: [336, 672], imageTokens: 1750 } as const;
+    const cut = { tiles: 3, width: 336, height: 336, grid: [1, 2], resolution: [336, 672], imageTokens: 1750 } as const;
+    const tiled = { ...sight, ...cut };
     expect(sightCaption({ picture, model, sight: tiled })).toBe(
       "AnyRes: a base tile with the whole picture, and 1 row of 2 tiles cut from 672 × 336 pixels: "
         + "3 tiles of 336 × 336; 1750 image tokens in the prompt.",

@@ -1,0 +1,53 @@
+import { family, kernel } from "../kernel.ts";
+import backwardCode from "./cross-entropy-backward.wgsl?raw";
+import { crossEntropyBackwardReference, crossEntropyReference } from "./cross-entropy.reference.ts";
+import code from "./cross-entropy.wgsl?raw";
+
+export { IGNORED_LABEL } from "./cross-entropy.reference.ts";
+
+const forwardBindings = {
+  read: ["logits", "labels", "weight"],
+  write: ["loss", "lse"],
+  params: ["rows", "width", "firstRow"],
+} as const;
+
+const backwardBindings = {
+  read: ["labels", "weight", "lse"],
+  write: ["logits"],
+  params: ["rows", "width", "firstRow"],
+} as const;
+
+/**
+ * Weighted cross entropy per row, for a block of rows of the logits [rows, width]: with f = firstRow,
+ * lse[f + r] = log sum_c exp(logits[r, c]), loss[f + r] = weight[f + r] · (lse[f + r] - logits[r, labels[f + r]]).
+ *
+ * Both are 0 where the label (u32) is `IGNORED_LABEL`; every other label must be below `width`. Other entries of loss
+ * and lse keep their values. A NaN or an infinite logit makes the loss of its row NaN.
+ */
+export const crossEntropy = family({
+  name: "cross-entropy",
+  variants: [
+    kernel({ name: "cross-entropy", code, ...forwardBindings, needs: [], groups: ({ rows }) => rows }),
+  ],
+  reference: crossEntropyReference,
+  cost: ({ rows, width }) => ({ flops: 4 * rows * width, bytes: 4 * rows * width }),
+});
+
+/**
+ * The gradient of `crossEntropy`, in place of the logits [rows, width]: with f = firstRow,
+ * logits[r, c] = weight[f + r] · (exp(logits[r, c] - lse[f + r]) - [c = labels[f + r]]), 0 in ignored rows.
+ */
+export const crossEntropyBackward = family({
+  name: "cross-entropy-backward",
+  variants: [
+    kernel({
+      name: "cross-entropy-backward",
+      code: backwardCode,
+      ...backwardBindings,
+      needs: [],
+      groups: ({ rows, width }) => rows * Math.ceil(width / 4096),
+    }),
+  ],
+  reference: crossEntropyBackwardReference,
+  cost: ({ rows, width }) => ({ flops: 4 * rows * width, bytes: 8 * rows * width }),
+});

@@ -1,0 +1,20 @@
+/** From LLaVA's JSON files to batches of token ids, labels and pixels. CPU only. */
+export { collate } from "./collate.ts";
+export type { Batch, CollateOptions, HostTensor, SampleProcessor, SeenPicture } from "./collate.ts";
+export { encodeConversation, expandConversation, trainingTemplates } from "./conversation.ts";
+export type { ConversationOptions, EncodedConversation, TrainingTemplate } from "./conversation.ts";
+export { DataError, EmptyBatchError, SampleError } from "./error.ts";
+export { lengthGrouped, modalityGrouped } from "./grouping.ts";
+export type { GroupShape, Permute } from "./grouping.ts";
+export { loadBatches } from "./loader.ts";
+export type { LoadedBatch, LoadOptions } from "./loader.ts";
+export { ignoreIndex } from "./mask.ts";
+export { checkPlaceholders, placeImages, placements } from "./placement.ts";
+export type { Placement } from "./placement.ts";
+export { prefetch } from "./prefetch.ts";
+export { SampleReader, samplesOf } from "./reader.ts";
+export type { SampleSource } from "./reader.ts";
+export { modalityLength, parseSample } from "./sample.ts";
+export type { RawSample, Sample, SampleTurn } from "./sample.ts";
+export { permutation, sampleOrders, Sampler } from "./sampler.ts";
+export type { SampleOrder, SamplerOptions, SamplerState } from "./sampler.ts";
