@@ -5,6 +5,9 @@ import { adamWCases } from "./adamw/adamw.cases.ts";
 import { addCases } from "./add/add.cases.ts";
 import { argmaxCases } from "./argmax/argmax.cases.ts";
 import { attentionCases } from "./attention/attention.cases.ts";
+import {
+  attentionBackwardKVCases, attentionBackwardQCases, attentionDeltaCases,
+} from "./attention-backward/attention-backward.cases.ts";
 import { attentionWeightsCases } from "./attention-weights/attention-weights.cases.ts";
 import { packCases, unpackCases } from "./cast/cast.cases.ts";
 import { copyRowsCases } from "./copy-rows/copy-rows.cases.ts";
@@ -34,6 +37,9 @@ export const allCases: Readonly<Record<string, readonly Case[]>> = {
   add: addCases,
   argmax: argmaxCases,
   attention: attentionCases,
+  "attention-backward-kv": attentionBackwardKVCases,
+  "attention-backward-q": attentionBackwardQCases,
+  "attention-delta": attentionDeltaCases,
   "attention-weights": attentionWeightsCases,
   unpack: unpackCases,
   pack: packCases,

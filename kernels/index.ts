@@ -6,6 +6,7 @@ export { add } from "./add/add.ts";
 export { argmax } from "./argmax/argmax.ts";
 export { attention, largestHead } from "./attention/attention.ts";
 export { chooseAttention } from "./attention/choose.ts";
+export { attentionBackwardKV, attentionBackwardQ, attentionDelta } from "./attention-backward/attention-backward.ts";
 export { attentionWeights } from "./attention-weights/attention-weights.ts";
 export { pack, unpack } from "./cast/cast.ts";
 export { copyRows } from "./copy-rows/copy-rows.ts";

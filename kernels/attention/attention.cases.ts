@@ -1,7 +1,8 @@
 import { type Case, makeCase } from "../cases.ts";
 import type { Random } from "../random.ts";
 
-interface Shape {
+/** A call of `attention`, in short. */
+export interface AttentionShape {
   note: string;
   batch?: number;
   queries: number;
@@ -20,7 +21,7 @@ interface Shape {
   long?: boolean;
 }
 
-const shapes: Shape[] = [
+const shapes: AttentionShape[] = [
   { note: "one key", queries: 1, keys: 1, heads: 1, headSize: 8 },
   { note: "one causal query", queries: 1, keys: 1, heads: 2, headSize: 12, position: 0 },
   { note: "odd head size", batch: 2, queries: 5, keys: 7, heads: 3, headSize: 13 },
@@ -44,7 +45,7 @@ const shapes: Shape[] = [
 ];
 
 /** The layout of a shape: all parameters of `attention`, and the lengths of its inputs. */
-export function attentionLayout(shape: Shape) {
+export function attentionLayout(shape: AttentionShape) {
   const { batch = 1, queries, keys, heads, kvHeads = heads, headSize, gap = 0, spare = 0 } = shape;
   const width = heads * headSize;
   const kvWidth = kvHeads * headSize;

@@ -3,6 +3,7 @@ import decodeCode from "./attention-decode.wgsl?raw";
 import flashSubgroupCode from "./attention-flash-subgroup.wgsl?raw";
 import flashCode from "./attention-flash.wgsl?raw";
 import { type AttentionParam, attentionReference } from "./attention.reference.ts";
+import { visiblePairs } from "./visible.ts";
 
 const bindings = {
   read: ["q", "k", "v"],
@@ -65,12 +66,10 @@ export const attention = family({
   name: "attention",
   variants: [attentionFlash, attentionFlashSubgroup, attentionDecode],
   reference: attentionReference,
-  cost: ({ batch, queries, keys, heads, kvHeads, headSize, causal, position, window }) => {
-    // Keys that a query sees, on average over the queries.
-    const reach = causal ? Math.min(keys, position + (queries + 1) / 2) : keys;
-    const visible = causal && window > 0 ? Math.min(reach, window) : reach;
+  cost: (params) => {
+    const { batch, queries, keys, heads, kvHeads, headSize } = params;
     return {
-      flops: 4 * batch * heads * queries * visible * headSize,
+      flops: 4 * visiblePairs(params) * headSize,
       bytes: 4 * batch * headSize * (2 * queries * heads + 2 * keys * kvHeads),
     };
   },

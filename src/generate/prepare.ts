@@ -39,7 +39,7 @@ export class Preparer {
 
   constructor(
     private readonly folder: Folder,
-    private readonly config: ModelConfig,
+    readonly config: ModelConfig,
     /** Image rows of one tile. */
     private readonly rowsPerTile: number,
   ) {}
@@ -77,6 +77,14 @@ export class Preparer {
       sights: seen.map(({ sight }) => sight),
       source: this.#placeRows(ids, rowCount(images), rowCount(videos)),
     };
+  }
+
+  /**
+   * One picture as in a request with `pictures` pictures: its tiles, and how their features become rows.
+   * Throws `ImageError` if it cannot be read.
+   */
+  async image(source: PictureSource, pictures: number, signal?: AbortSignal): Promise<{ picture: ProcessedImage; sight: Sight }> {
+    return this.#image(source, await this.#processor(), pictures, signal);
   }
 
   async #readProcessorConfig(): Promise<ProcessorConfig> {

@@ -1,5 +1,6 @@
 import { ImageError } from "./image.ts";
 import type { Image } from "./image.ts";
+import { channelsOf, readSamples } from "./png-samples.ts";
 
 /** What the chunks of a PNG say before any pixel is decoded. */
 export interface PngHeader {
@@ -19,7 +20,6 @@ export interface PngHeader {
   readonly compressed: readonly Uint8Array[];
 }
 
-const samplesOf: Record<number, number> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
 const depthsOf: Record<number, readonly number[]> = {
   0: [1, 2, 4, 8, 16],
   2: [8, 16],
@@ -95,133 +95,33 @@ export function readPng(bytes: Uint8Array, source: string): PngHeader {
   return { width, height, depth, colourType, interlaced: interlace === 1, palette, transparent, exif, compressed };
 }
 
-/** One picture of the interlacing: pixels (left + i stepX, top + j stepY). */
-interface Pass {
-  readonly left: number;
-  readonly top: number;
-  readonly stepX: number;
-  readonly stepY: number;
-}
-
-const whole: readonly Pass[] = [{ left: 0, top: 0, stepX: 1, stepY: 1 }];
-const adam7: readonly Pass[] = [
-  { left: 0, top: 0, stepX: 8, stepY: 8 },
-  { left: 4, top: 0, stepX: 8, stepY: 8 },
-  { left: 0, top: 4, stepX: 4, stepY: 8 },
-  { left: 2, top: 0, stepX: 4, stepY: 4 },
-  { left: 0, top: 2, stepX: 2, stepY: 4 },
-  { left: 1, top: 0, stepX: 2, stepY: 2 },
-  { left: 0, top: 1, stepX: 1, stepY: 2 },
-];
-
-/** Exactly `length` bytes of the zlib stream; what follows them is not read, so a bomb stays small. */
-async function inflate(pieces: readonly Uint8Array[], length: number, source: string): Promise<Uint8Array> {
-  const out = new Uint8Array(length);
-  const inflater = new DecompressionStream("deflate");
-  const writer = inflater.writable.getWriter();
-  const feed = async () => {
-    for (const piece of pieces) await writer.write(piece as Uint8Array<ArrayBuffer>);
-    await writer.close();
-  };
-  feed().catch(() => {}); // the reader below sees the same error
-  const reader = inflater.readable.getReader();
-  let at = 0;
-  try {
-    while (at < length) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      out.set(value.subarray(0, length - at), at);
-      at += value.length;
-    }
-  } catch (cause) {
-    throw new ImageError(source, "the PNG is damaged: its compressed data cannot be read", { cause });
-  }
-  reader.cancel().catch(() => {});
-  if (at < length) throw new ImageError(source, "the PNG is cut short: its compressed data ends early");
-  return out;
-}
-
-/** Undoes the filter of one row in place; `above` is the finished row above it (zeros for the first). */
-function unfilter(kind: number, row: Uint8Array, above: Uint8Array, pixel: number): boolean {
-  const { length } = row;
-  if (kind === 1) {
-    for (let i = pixel; i < length; i++) row[i] += row[i - pixel];
-  } else if (kind === 2) {
-    for (let i = 0; i < length; i++) row[i] += above[i];
-  } else if (kind === 3) {
-    for (let i = 0; i < length; i++) row[i] += ((i < pixel ? 0 : row[i - pixel]) + above[i]) >> 1;
-  } else if (kind === 4) {
-    for (let i = 0; i < length; i++) {
-      const a = i < pixel ? 0 : row[i - pixel];
-      const b = above[i];
-      const c = i < pixel ? 0 : above[i - pixel];
-      const [toA, toB, toC] = [Math.abs(b - c), Math.abs(a - c), Math.abs(a + b - 2 * c)];
-      row[i] += toA <= toB && toA <= toC ? a : toB <= toC ? b : c;
-    }
-  }
-  return kind <= 4;
-}
-
-/** Writes RGB of the unfiltered `row` into `out`, from byte `at` on, `step` bytes from pixel to pixel. */
-function expand(row: Uint8Array, header: PngHeader, pixels: number, out: Uint8Array, at: number, step: number): void {
-  const { depth, colourType, palette } = header;
-  const samples = samplesOf[colourType];
-  const bytes = depth === 16 ? 2 : 1;
-  const colour = samples >= 3;
-  const mask = (1 << depth) - 1;
-  for (let x = 0; x < pixels; x++, at += step) {
-    if (depth < 8) {
-      const bit = x * depth;
-      const value = (row[bit >> 3] >> (8 - depth - (bit & 7))) & mask;
-      if (colourType === 3) out.set(palette.subarray(value * 3, value * 3 + 3), at);
-      else out.fill((value * 255) / mask, at, at + 3);
-    } else if (colourType === 3) {
-      out.set(palette.subarray(row[x] * 3, row[x] * 3 + 3), at);
-    } else {
-      const from = x * samples * bytes;
-      // Pillow keeps the high byte of 16 bits, except that plain grey becomes an integer picture, clipped at 255.
-      const clipped = colourType === 0 && depth === 16 && row[from] > 0;
-      const red = clipped ? 255 : row[from + (colourType === 0 ? bytes - 1 : 0)];
-      out[at] = red;
-      out[at + 1] = colour ? row[from + bytes] : red;
-      out[at + 2] = colour ? row[from + 2 * bytes] : red;
-    }
-  }
+/** RGB triples of the values that a sample of at most 8 bits can take; black beyond the end of a palette, as in PIL. */
+function colourTable({ depth, colourType, palette }: PngHeader): Uint8Array {
+  const table = new Uint8Array(3 * 256);
+  if (colourType === 3) table.set(palette.subarray(0, table.length));
+  else for (let i = 0; i < table.length; i++) table[i] = (Math.floor(i / 3) * 255) / (2 ** Math.min(depth, 8) - 1);
+  return table;
 }
 
 /**
  * The pixels of a PNG as PIL's `convert("RGB")` gives them: alpha dropped, palettes and small depths expanded, 16-bit
- * colour cut to its high byte, 16-bit grey clipped at 255; of an animated one the default picture. (Written here
- * because a Rust decoder compiled to wasm cannot be used again after it has met a damaged file.)
+ * colour cut to its high byte, 16-bit grey clipped at 255; of an animated one the default picture.
  */
 export async function decodePng(header: PngHeader, source: string): Promise<Image> {
-  const { width, height, depth, colourType, interlaced } = header;
-  const pixelBits = depth * samplesOf[colourType];
-  const pixelBytes = Math.ceil(pixelBits / 8);
-  const passes = (interlaced ? adam7 : whole)
-    .map((pass) => ({
-      ...pass,
-      columns: Math.ceil((width - pass.left) / pass.stepX),
-      rows: Math.ceil((height - pass.top) / pass.stepY),
-    }))
-    .filter(({ columns, rows }) => columns > 0 && rows > 0);
-  const rowBytes = (columns: number) => Math.ceil((columns * pixelBits) / 8);
-  const length = passes.reduce((sum, { columns, rows }) => sum + rows * (1 + rowBytes(columns)), 0);
-  const raw = await inflate(header.compressed, length, source);
+  const { width, height, depth, colourType, transparent } = header;
+  const samples = await readSamples(header, source);
+  const channels = channelsOf[colourType];
+  // Pillow keeps the high byte of 16 bits, except that plain grey becomes an integer picture, clipped at 255.
+  const shift = depth === 16 && colourType !== 0 ? 8 : 0;
+  const table = colourTable(header);
   const data = new Uint8Array(width * height * 3);
-  let at = 0;
-  for (const { left, top, stepX, stepY, columns, rows } of passes) {
-    const stride = rowBytes(columns);
-    let above: Uint8Array = new Uint8Array(stride);
-    for (let y = 0; y < rows; y++) {
-      const row = raw.subarray(at + 1, at + 1 + stride);
-      if (!unfilter(raw[at], row, above, pixelBytes)) {
-        throw new ImageError(source, `the PNG is damaged: filter ${raw[at]} does not exist`);
-      }
-      expand(row, header, columns, data, ((top + y * stepY) * width + left) * 3, stepX * 3);
-      above = row;
-      at += 1 + stride;
+  for (let from = 0, to = 0; to < data.length; from += channels, to += 3) {
+    if (channels >= 3) {
+      for (let c = 0; c < 3; c++) data[to + c] = samples[from + c] >> shift;
+    } else {
+      const entry = 3 * Math.min(samples[from] >> shift, 255);
+      for (let c = 0; c < 3; c++) data[to + c] = table[entry + c];
     }
   }
-  return { width, height, data, transparent: header.transparent };
+  return { width, height, data, transparent };
 }

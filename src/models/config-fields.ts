@@ -37,6 +37,9 @@ function show(value: unknown): string {
 /** Sizes and counts beyond this do not fit a 32-bit index on the GPU. */
 const largest = 2 ** 31 - 1;
 
+/** More layers than any model has: a damaged number must not make a model that fills the memory. */
+export const mostLayers = 1000;
+
 /**
  * One JSON object of a configuration file, read setting by setting. As in transformers, a setting that is absent takes
  * the default of its class, and null counts as absent. Every method throws `ConfigError` with the path of the setting.
@@ -75,12 +78,12 @@ export class Fields {
     return new ConfigError(this.file, this.#pathOf(key), expected, got, advice);
   }
 
-  /** An integer from `least` (1 unless told otherwise) to 2^31 - 1. */
-  integer<D>(key: string, otherwise: D, least = 1): number | D {
+  /** An integer from `least` (1 unless told otherwise) to `most` (2^31 - 1). */
+  integer<D>(key: string, otherwise: D, least = 1, most = largest): number | D {
     if (!this.has(key)) return otherwise;
     const value = this.#values[key];
-    if (isInteger(value, least, largest)) return value;
-    throw this.error(key, `an integer from ${least} to ${largest}`);
+    if (isInteger(value, least, most)) return value;
+    throw this.error(key, `an integer from ${least} to ${most}`);
   }
 
   /** A finite number greater than 0. */

@@ -1,5 +1,5 @@
 import { type Activation, activationNames } from "./config-activation.ts";
-import { type Fields, oneOf } from "./config-fields.ts";
+import { type Fields, mostLayers, oneOf } from "./config-fields.ts";
 
 /** How rotary position embeddings get their frequencies; `rope.ts` has the formulas. */
 export interface RopeConfig {
@@ -84,7 +84,7 @@ export function readText(fields: Fields, otherwise: TextConfig["kind"]): TextCon
   const kind = fields.choice("model_type", kinds, otherwise);
   const defaults = textDefaults[kind];
   const width = fields.integer("hidden_size", 4096);
-  const layers = fields.integer("num_hidden_layers", 32);
+  const layers = fields.integer("num_hidden_layers", 32, 1, mostLayers);
   const heads = fields.integer("num_attention_heads", 32);
   // An explicit null means one key/value head per query head, in every class.
   const groups = fields.raw("num_key_value_heads") === null ? undefined : defaults.keyValueHeads;

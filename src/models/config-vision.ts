@@ -1,5 +1,5 @@
 import { type Activation, activationNames } from "./config-activation.ts";
-import type { Fields } from "./config-fields.ts";
+import { type Fields, mostLayers } from "./config-fields.ts";
 
 /** A CLIP or SigLIP vision tower: a transformer over square patches of a square picture. */
 export interface VisionConfig {
@@ -64,7 +64,7 @@ export function readVision(model: Fields, otherwise: keyof typeof kinds): Vision
   return {
     kind,
     width,
-    layers: fields.integer("num_hidden_layers", defaults.layers),
+    layers: fields.integer("num_hidden_layers", defaults.layers, 1, mostLayers),
     heads,
     mlpWidth: fields.integer("intermediate_size", defaults.mlpWidth),
     imageSize,

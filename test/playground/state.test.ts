@@ -53,7 +53,9 @@ describe("the page's state", () => {
 
   it("forgets the tiles of another model or picture", () => {
     const seen = after({ type: "picture chosen", picture }, { type: "picture seen", sight });
-    const events = [{ type: "model opened", model }, { type: "picture chosen", picture }, { type: "picture removed" }] as const;
+    const events: PageEvent[] = [
+      { type: "model opened", model }, { type: "picture chosen", picture }, { type: "picture removed" },
+    ];
     for (const event of events) {
       expect(reduce(seen, event).sight).toBeUndefined();
     }

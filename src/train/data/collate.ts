@@ -13,7 +13,7 @@ import type { RawSample, Sample } from "./sample.ts";
 
 /** What is needed of a model to make batches for it: its tokenizer, and how it looks at pictures. */
 export interface SampleProcessor {
-  readonly config: Pick<ModelConfig, "kind" | "imageToken" | "pad">;
+  readonly config: Pick<ModelConfig, "kind" | "imageToken" | "pad"> & { readonly text: { readonly vocabulary: number } };
   tokenizer(): Promise<Tokenizer>;
   /**
    * One picture as the tower takes it, and how many image tokens stand for it.
@@ -141,20 +141,22 @@ async function encodeSample(sample: Sample, llava: SampleProcessor, options: Col
   }
   const rows = seen.map(({ sight }) => sight.table.rows);
   const { inputIds, labels } = expandConversation(encoded, rows, imageToken, maxLength);
-  checkPicturesFit(id, inputIds.filter((token) => token === imageToken).length, rows, maxLength);
+  checkImageTokens(id, inputIds.filter((token) => token === imageToken).length, rows, maxLength);
   checkLearns(id, labels, false, maxLength);
+  checkVocabulary(inputIds, llava.config.text.vocabulary);
   return { id, inputIds, labels, pictures: seen.map(({ picture }) => picture) };
 }
 
 /** Rows padded to the longest and pictures stacked. */
-export function padSamples(samples: readonly EncodedSample[], { kind, pad = 0 }: SampleProcessor["config"]): Batch {
+export function padSamples(samples: readonly EncodedSample[], { kind, pad = 0, text }: SampleProcessor["config"]): Batch {
   const longest = Math.max(...samples.map(({ inputIds }) => inputIds.length));
   const fill = (row: readonly number[], value: number) =>
     Array.from({ length: longest }, (_, i) => (i < row.length ? row[i] : value));
   const pictures = samples.flatMap((sample) => sample.pictures);
   const tiled = kind !== "llava";
   return {
-    inputIds: samples.map(({ inputIds }) => fill(inputIds, pad)),
+    // Nothing attends to padding, but its embedding is looked up.
+    inputIds: samples.map(({ inputIds }) => fill(inputIds, pad >= 0 && pad < text.vocabulary ? pad : 0)),
     labels: samples.map(({ labels }) => fill(labels, ignoreIndex)),
     attentionMask: samples.map(({ inputIds }) => fill(inputIds.map(() => 1), 0)),
     ...(pictures.length > 0 ? { pixelValues: stackPictures(pictures, tiled) } : {}),
@@ -169,6 +171,11 @@ function stackPictures(pictures: readonly SeenPicture["picture"][], tiled: boole
   const { channels, height, width } = pictures[0];
   const most = tiled ? Math.max(...pictures.map(({ tiles }) => tiles)) : 1;
   const each = most * channels * height * width;
+  const odd = pictures.find((picture) => picture.height !== height || picture.width !== width || picture.tiles > most);
+  if (odd) {
+    const sizes = [odd, pictures[0]].map((picture) => `${picture.tiles} x ${picture.height} x ${picture.width}`);
+    throw new DataError("preprocessor_config.json", `expected pictures of one size, got tiles ${sizes.join(" and ")}`);
+  }
   const data = new Float32Array(pictures.length * each);
   for (const [i, { pixels }] of pictures.entries()) data.set(pixels, i * each);
   return { shape: [pictures.length, ...(tiled ? [most] : []), channels, height, width], data };
@@ -188,10 +195,23 @@ function checkLearns(id: string, labels: readonly number[], mismatch: boolean, m
   throw new SampleError(id, "conversations", `expected something to learn, got none: ${why}`);
 }
 
-/** @throws SampleError if image rows were cut off: the model would put the rest of them in the wrong places */
-function checkPicturesFit(id: string, kept: number, rows: readonly number[], maxLength: number): void {
+/** @throws SampleError unless there is a token for every image row: others would go to the wrong places */
+function checkImageTokens(id: string, found: number, rows: readonly number[], maxLength: number): void {
   const wanted = rows.reduce((sum, count) => sum + count, 0);
-  if (kept === wanted) return;
-  const problem = `expected room for ${wanted} image tokens, got ${kept} within maxLength ${maxLength}; raise it`;
-  throw new SampleError(id, "image", problem);
+  if (found < wanted) {
+    const problem = `expected room for ${wanted} image tokens, got ${found} within maxLength ${maxLength}; raise it`;
+    throw new SampleError(id, "image", problem);
+  }
+  if (found > wanted) {
+    const problem = `expected ${wanted} image tokens, got ${found}: a text spells the image token of the model`;
+    throw new SampleError(id, "conversations", problem);
+  }
+}
+
+/** @throws DataError for ids that the embedding has no row for */
+function checkVocabulary(ids: readonly number[], vocabulary: number): void {
+  const wrong = ids.find((token) => token >= vocabulary);
+  if (wrong === undefined) return;
+  const advice = "check that tokenizer.json belongs to these weights";
+  throw new DataError("tokenizer", `expected ids below ${vocabulary}, the rows of the embedding, got ${wrong}; ${advice}`);
 }

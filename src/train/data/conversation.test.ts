@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { goldenTokenizer } from "../../../test/golden/text/read.ts";
 import { masks, tokenizers } from "../../../test/golden/training/masks/read.ts";
 import { conversationTemplate } from "../../../tokenizer/templates.ts";
-import { Tokenizer } from "../../../tokenizer/tokenizer.ts";
-import { goldenTokenizer } from "../../../test/golden/text/read.ts";
+import type { Tokenizer } from "../../../tokenizer/tokenizer.ts";
 import { encodeConversation, expandConversation, trainingTemplates } from "./conversation.ts";
 import type { TrainingTemplate } from "./conversation.ts";
 import { DataError, SampleError } from "./error.ts";

@@ -51,15 +51,13 @@ async function* batches(
   for (;;) {
     const reads = sampler.next().map((index) => () => source.sample(index, options.signal));
     const { state } = sampler;
-    try {
-      const batch = padSamples(await encodeSamples(reads, llava, options), llava.config);
-      empty = 0;
-      yield { batch, state };
-    } catch (error) {
+    const encoded = await encodeSamples(reads, llava, options).catch((error: unknown) => {
       if (!(error instanceof EmptyBatchError)) throw error;
-      if (++empty > sampler.batchesPerEpoch) {
-        throw new DataError("data", `expected a usable sample, got a whole epoch without one; ${error.message}`);
-      }
-    }
+      if (++empty <= sampler.batchesPerEpoch) return [];
+      throw new DataError("data", `expected a usable sample, got a whole epoch without one; ${error.message}`);
+    });
+    if (encoded.length === 0) continue;
+    empty = 0;
+    yield { batch: padSamples(encoded, llava.config), state };
   }
 }

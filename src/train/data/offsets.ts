@@ -124,8 +124,8 @@ class ListScan implements Scan {
 
   end(size: number): Ranges {
     if (this.#expect === "nothing") return this.#ranges;
-    const where = this.#depth > 0 ? `inside of sample ${this.#ranges.count}` : `behind sample ${this.#ranges.count - 1}`;
-    throw new DataError(this.name, `expected "]" at the end of the list, got the end of the file at byte ${size}, ${where}`);
+    const where = `${this.#depth > 0 ? "inside of the sample " : ""}behind ${this.#ranges.count} samples`;
+    throw new DataError(this.name, `expected "]" at the end, got the end of the file at byte ${size}, ${where}; is it whole?`);
   }
 
   /** Goes on inside of an object; the index of its last byte, or of the piece's. */

@@ -1,8 +1,8 @@
 import { checkCount } from "./error.ts";
 
 /**
- * The items of `source` in their order, of which up to `depth` are made ahead of the reader, so that pictures are decoded
- * while the GPU works. The source is asked for one item at a time. When the reader leaves early the item being made is
+ * The items of `source` in their order: while the reader works on one, up to `depth` further ones are made, so that
+ * pictures are decoded while the GPU computes. The source is asked for one item at a time. When the reader leaves early the item being made is
  * waited for, and the source is closed.
  *
  * @throws what the source throws, at its place in the order; DataError if `depth` is not a whole number of at least 1
@@ -19,7 +19,7 @@ export async function* prefetch<T>(source: AsyncIterable<T>, depth: number): Asy
   };
   try {
     for (;;) {
-      while (ahead.length < depth) {
+      while (ahead.length <= depth) {
         const next = ask(last);
         // Whoever reads the item sees its error; one that nobody comes to read is no accident.
         next.catch(() => undefined);
