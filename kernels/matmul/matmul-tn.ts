@@ -1,12 +1,18 @@
-import { family, kernel } from "../kernel.ts";
+import { family, kernel, type Params } from "../kernel.ts";
+import subgroupCode from "./matmul-tn-subgroup.wgsl?raw";
 import tileCode from "./matmul-tn-tile.wgsl?raw";
-import { matmulTNReference } from "./matmul-tn.reference.ts";
+import wideCode from "./matmul-tn-wide.wgsl?raw";
+import { type MatmulTNParam, matmulTNReference } from "./matmul-tn.reference.ts";
 
 const bindings = {
   read: ["x", "z"],
   write: ["y"],
   params: ["rows", "columns", "width", "xStride", "xOffset", "zStride", "yStride", "yRow", "accumulate"],
 } as const;
+
+/** Whether rows of x, z and y begin at a multiple of 4 elements, and end there. */
+const aligned = ({ columns, width, xStride, xOffset, zStride, yStride }: Params<MatmulTNParam>): boolean =>
+  [columns, width, xStride, xOffset, zStride, yStride].every((n) => n % 4 === 0);
 
 /** 64 x 64 tiles in workgroup memory. Any sizes. */
 export const matmulTNTile = kernel({
@@ -15,6 +21,26 @@ export const matmulTNTile = kernel({
   ...bindings,
   needs: [],
   groups: ({ columns, width }) => Math.ceil(columns / 64) * Math.ceil(width / 64),
+});
+
+/** 128 x 64 tiles in workgroup memory, 8 x 8 elements per invocation: for discrete GPUs. */
+export const matmulTNWide = kernel({
+  name: "matmul-tn-wide",
+  code: wideCode,
+  ...bindings,
+  needs: [],
+  accepts: aligned,
+  groups: ({ columns, width }) => Math.ceil(columns / 128) * Math.ceil(width / 64),
+});
+
+/** 16 x 64 tiles in registers, rows of x handed round by broadcasts from 4 lanes: for software adapters. */
+export const matmulTNSubgroup = kernel({
+  name: "matmul-tn-subgroup",
+  code: subgroupCode,
+  ...bindings,
+  needs: ["subgroups"],
+  accepts: (params, { subgroupSize }) => subgroupSize.min >= 4 && aligned(params),
+  groups: ({ columns, width }) => Math.ceil(columns / 16) * Math.ceil(width / 64),
 });
 
 /**
@@ -27,7 +53,7 @@ export const matmulTNTile = kernel({
  */
 export const matmulTN = family({
   name: "matmul-tn",
-  variants: [matmulTNTile],
+  variants: [matmulTNTile, matmulTNWide, matmulTNSubgroup],
   reference: matmulTNReference,
   cost: ({ rows, columns, width, accumulate }) => ({
     flops: 2 * rows * columns * width,

@@ -100,32 +100,47 @@ describe("collate", () => {
     expect(short.inputIds[0].length).toBeLessThan(long.inputIds[0].length);
   });
 
-  it.each<[string, RawSample, string, RegExp, Partial<CollateOptions>?]>([
+  it.each<[string, RawSample, string, RegExp]>([
     ["a broken sample", { id: "b", conversations: [] }, "conversations", /expected at least one turn/],
-    ["a placeholder too many", { ...textOnly, conversations: withPicture("x").conversations }, "image", /got 1 once/],
+    ["a placeholder too many", { ...withPicture("x"), image: [] }, "image", /got 1 once they are in place/],
     ["a picture that is not there", withPicture("/no/such.png", "b"), "image", /image \/no\/such\.png: cannot be read/],
     ["a picture that is none", withPicture(new Uint8Array(40), "b"), "image", /is not a picture/],
     ["an empty answer", { ...textOnly, conversations: [textOnly.conversations[0], { ...answer, value: "" }] }, "conversations",
       /something to learn, got none: the tokens of its rounds do not add up/],
-    ["an answer that is cut off", textOnly, "conversations", /got none: .* begin behind maxLength 40/, { maxLength: 40 }],
-    ["an answer cut off by the picture", withPicture(picture([8, 8])), "conversations", /behind maxLength 84/, { maxLength: 84 }],
-    ["a picture behind an answer that does not fit", {
-      ...withPicture(picture([8, 8])),
-      conversations: [textOnly.conversations[0], answer, { from: "human", value: "<image>" }, answer],
-    }, "image", /expected room for 9 image tokens, got 5 within maxLength 94; raise it/, { maxLength: 94 }],
-  ])("refuses %s, or leaves it out", async (_, sample, field, message, settings = {}) => {
-    const failing = await collate([sample], llava, { ...options, ...settings }).catch((error: unknown) => error);
+  ])("refuses %s, or leaves it out", async (_, sample, field, message) => {
+    const failing = await collate([sample], llava, options).catch((error: unknown) => error);
     expect(failing).toBeInstanceOf(SampleError);
     expect(failing).toMatchObject({ sample: sample.id, field, message: expect.stringMatching(message) });
     const seen: SampleError[] = [];
-    const caption: RawSample = { id: "good", conversations: [{ from: "human", value: "a" }, { from: "gpt", value: "b" }] };
-    const skipping = { ...options, ...settings, onBadSample: "skip", report: (error: SampleError) => seen.push(error) } as const;
-    const batch = await collate([caption, sample, caption], llava, { ...skipping, maxLength: 2048, ...settings, system: "" })
-      .catch((error: unknown) => error);
-    if (settings.maxLength === undefined) {
-      expect(batch).toMatchObject({ sampleIds: ["good", "good"] });
-      expect(seen.map(({ sample: id }) => id)).toEqual([sample.id]);
-    }
+    const report = (error: SampleError) => seen.push(error);
+    const good = { ...textOnly, id: "good" };
+    const batch = await collate([good, sample, good], llava, { ...options, onBadSample: "skip", report });
+    expect(batch.sampleIds).toEqual(["good", "good"]);
+    expect(seen).toEqual([failing]);
+  });
+
+  it("refuses a sample whose answers are cut off", async () => {
+    const { labels } = await collate([textOnly], llava, options);
+    const begin = labels[0].findIndex((label) => label !== -100);
+    const cut = collate([textOnly], llava, { ...options, maxLength: begin });
+    await expect(cut).rejects.toThrow(`conversations: expected something to learn, got none: its answers are empty or begin behind maxLength ${begin}`);
+    await expect(collate([textOnly], llava, { ...options, maxLength: begin + 1 })).resolves.toBeTruthy();
+  });
+
+  it("refuses a sample whose answers are cut off once pictures are expanded", async () => {
+    const sample = withPicture(picture([8, 8]));
+    const { labels } = await collate([sample], llava, options);
+    const begin = labels[0].findIndex((label) => label !== -100);
+    await expect(collate([sample], llava, { ...options, maxLength: begin })).rejects.toThrow(/sample seen, .* behind maxLength/);
+  });
+
+  it("refuses a sample that is cut inside of a picture", async () => {
+    const question = { from: "human", value: "<image>" } as const;
+    const sample = { ...withPicture(picture([8, 8])), conversations: [...textOnly.conversations, question, answer] };
+    const { inputIds } = await collate([sample], llava, options);
+    const maxLength = inputIds[0].lastIndexOf(519) - 3;
+    const cut = collate([sample], llava, { ...options, maxLength });
+    await expect(cut).rejects.toThrow(`sample seen, image: expected room for 9 image tokens, got 5 within maxLength ${maxLength}`);
   });
 
   it("names the picture of several that is broken, and keeps the cause", async () => {
