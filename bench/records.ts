@@ -72,6 +72,8 @@ export interface PeerRecord {
   readonly theirs: Timing;
   /** Median over the rounds of theirs / ours; above 1 we are faster. */
   readonly speedup: number;
+  /** Ratio of the shortest times: what a busy machine disturbs least. */
+  readonly speedupOfMinima: number;
   /** Largest difference of the two results, as a share of the largest value. */
   readonly difference: number;
 }

@@ -162,6 +162,7 @@ async function benchPeers(
       ours: ourTiming,
       theirs: timing,
       speedup: speedup(timing, ourTiming),
+      speedupOfMinima: timing.min / ourTiming.min,
       difference: ready[i].off,
     });
   });

@@ -1,10 +1,24 @@
 /** The case table of every family, by the family's name. */
 import type { Case } from "./cases.ts";
+import { activationBackwardCases } from "./activation-backward/activation-backward.cases.ts";
 import { activationCases } from "./activation/activation.cases.ts";
 import { adamWCases } from "./adamw/adamw.cases.ts";
+import { addRowsCases } from "./add-rows/add-rows.cases.ts";
 import { addCases } from "./add/add.cases.ts";
 import { argmaxCases } from "./argmax/argmax.cases.ts";
 import { attentionCases } from "./attention/attention.cases.ts";
+import { dropoutCases } from "./dropout/dropout.cases.ts";
+import { embeddingBackwardCases } from "./embedding-backward/embedding-backward.cases.ts";
+import { fillCases } from "./fill/fill.cases.ts";
+import { gatedBackwardCases } from "./gated-backward/gated-backward.cases.ts";
+import { layerNormBackwardCases, layerNormBackwardWeightCases } from "./layer-norm-backward/layer-norm-backward.cases.ts";
+import { multiplyCases } from "./multiply/multiply.cases.ts";
+import { rmsNormBackwardCases, rmsNormBackwardWeightCases } from "./rms-norm-backward/rms-norm-backward.cases.ts";
+import { rmsScaleCases } from "./rms-scale/rms-scale.cases.ts";
+import { rowStatisticsCases } from "./row-statistics/row-statistics.cases.ts";
+import { scaleCases } from "./scale/scale.cases.ts";
+import { softmaxBackwardCases } from "./softmax-backward/softmax-backward.cases.ts";
+import { sumBatchCases } from "./sum-batch/sum-batch.cases.ts";
 import {
   attentionBackwardKVCases, attentionBackwardQCases, attentionDeltaCases,
 } from "./attention-backward/attention-backward.cases.ts";
@@ -33,33 +47,52 @@ export const allCases: Readonly<Record<string, readonly Case[]>> = {
   "gelu-tanh": activationCases,
   "quick-gelu": activationCases,
   silu: activationCases,
+  "gelu-backward": activationBackwardCases,
+  "gelu-tanh-backward": activationBackwardCases,
+  "quick-gelu-backward": activationBackwardCases,
+  "silu-backward": activationBackwardCases,
   adamw: adamWCases,
   add: addCases,
+  "add-rows": addRowsCases,
   argmax: argmaxCases,
   attention: attentionCases,
   "attention-backward-kv": attentionBackwardKVCases,
   "attention-backward-q": attentionBackwardQCases,
   "attention-delta": attentionDeltaCases,
   "attention-weights": attentionWeightsCases,
-  unpack: unpackCases,
-  pack: packCases,
   "copy-rows": copyRowsCases,
   "cross-entropy": crossEntropyCases,
   "cross-entropy-backward": crossEntropyBackwardCases,
+  dropout: dropoutCases,
   embedding: embeddingCases,
+  "embedding-backward": embeddingBackwardCases,
+  fill: fillCases,
   gated: gatedCases,
+  "gated-backward": gatedBackwardCases,
   "layer-norm": layerNormCases,
+  "layer-norm-backward": layerNormBackwardCases,
+  "layer-norm-backward-weight": layerNormBackwardWeightCases,
   "matmul-nn": matmulNNCases,
   "matmul-nt": matmulNTCases,
   "matmul-tn": matmulTNCases,
   "mix-rows": mixRowsCases,
+  multiply: multiplyCases,
   norm: normCases,
+  pack: packCases,
   "patch-tokens": patchTokensCases,
   "place-rows": placeRowsCases,
   "rms-norm": rmsNormCases,
+  "rms-norm-backward": rmsNormBackwardCases,
+  "rms-norm-backward-weight": rmsNormBackwardWeightCases,
+  "rms-scale": rmsScaleCases,
   rotary: rotaryCases,
+  "row-statistics": rowStatisticsCases,
+  scale: scaleCases,
   softmax: softmaxCases,
+  "softmax-backward": softmaxBackwardCases,
+  "sum-batch": sumBatchCases,
   "sum-rows": sumRowsCases,
   "sum-squares": sumSquaresCases,
   unfold: unfoldCases,
+  unpack: unpackCases,
 };

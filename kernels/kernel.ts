@@ -3,6 +3,7 @@
  * A family groups the variants that compute the same operation, with the CPU reference that all of them are checked against.
  */
 import activationCode from "./common/activation.wgsl?raw";
+import slopeCode from "./common/activation-slope.wgsl?raw";
 import foldCode from "./common/fold.wgsl?raw";
 import weightBF16 from "./common/weight-bf16.wgsl?raw";
 import weightF16 from "./common/weight-f16.wgsl?raw";
@@ -92,7 +93,8 @@ const weightCode: Record<WeightType, string> = { f32: weightF32, f16: weightF16,
 export function kernelSource(kernel: Pick<Kernel, "code" | "needs">, weight: WeightType = "f32"): string {
   const enables = kernel.needs.map((feature) => `enable ${feature === "shader-f16" ? "f16" : feature}; `).join("");
   const helpers = [foldCode];
-  if (/\bactivate4?\(/.test(kernel.code)) helpers.push(activationCode);
+  if (/\b(activate|activation_slope)4?\(/.test(kernel.code)) helpers.push(activationCode);
+  if (/\bactivation_slope4?\(/.test(kernel.code)) helpers.push(slopeCode);
   if (/\bWeight[24]\b/.test(kernel.code)) helpers.push(weightCode[weight]);
   return [enables + kernel.code, ...helpers].join("\n");
 }

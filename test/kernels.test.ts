@@ -67,13 +67,25 @@ for (const found of await testAdapters()) {
   });
 }
 
-async function check(gpu: Gpu, family: Family, kernel: Kernel, example: (typeof allCases)[string][number], type: WeightType, label: string) {
+type Example = (typeof allCases)[string][number];
+
+/** Long cases with their reference results, which take seconds each: shared by all variants and adapters. */
+const solved = new Map<string, ReturnType<typeof solve>>();
+
+/** The inputs of a case, the weight rounded to its type, and what the reference makes of them. */
+function solve(family: Family, example: Example, type: WeightType) {
   const inputs: Record<string, HostArray> = { ...example.inputs(new Random(7)) };
   if (family.weight && type !== "f32") {
     const packed = packWeight(inputs[family.weight] as Float32Array, type);
     inputs[family.weight] = toFloat32(packed, type === "f16" ? "F16" : "BF16");
   }
-  const want = family.reference(inputs, example.params);
+  return { inputs, want: family.reference(inputs, example.params) };
+}
+
+async function check(gpu: Gpu, family: Family, kernel: Kernel, example: Example, type: WeightType, label: string) {
+  const key = `${family.name} ${type} ${example.name}`;
+  const { inputs, want } = solved.get(key) ?? solve(family, example, type);
+  if (example.long) solved.set(key, { inputs, want });
   const outputs = Object.fromEntries(
     Object.entries(want).map(([name, value]) => [name, { length: value.length, type: value instanceof Float32Array ? ("f32" as const) : ("u32" as const) }]),
   );

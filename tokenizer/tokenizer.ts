@@ -86,9 +86,10 @@ export class Tokenizer {
   /**
    * Token ids of a text. Special tokens written in the text become their ids; a lone surrogate is read as U+FFFD.
    *
-   * @param options.addSpecialTokens also what the file's post-processor adds, BOS for LLaMA (default true)
+   * @param options `addSpecialTokens`: also what the file's post-processor adds, BOS for LLaMA (default true)
    */
-  encode(text: string, { addSpecialTokens = true }: { addSpecialTokens?: boolean } = {}): number[] {
+  encode(text: string, options: { addSpecialTokens?: boolean } = {}): number[] {
+    const { addSpecialTokens = true } = options;
     if (typeof text !== "string") throw new TokenizerError(`encode: expected text, got ${kind(text)}`);
     let ids: (number | undefined)[];
     try {
@@ -104,9 +105,10 @@ export class Tokenizer {
    * Text of token ids; `""` for none. Spaces are never tidied up. Ids without a token (the -200 that stands for an
    * image, rows beyond the vocabulary) give nothing.
    *
-   * @param options.skipSpecialTokens leave out `specialIds` (default true)
+   * @param options `skipSpecialTokens`: leave out `specialIds` (default true)
    */
-  decode(ids: ArrayLike<number>, { skipSpecialTokens = true }: { skipSpecialTokens?: boolean } = {}): string {
+  decode(ids: ArrayLike<number>, options: { skipSpecialTokens?: boolean } = {}): string {
+    const { skipSpecialTokens = true } = options;
     const tokens: string[] = [];
     for (let i = 0; i < ids.length; i++) {
       const token = this.tokenOf(ids[i]);

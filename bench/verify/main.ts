@@ -12,6 +12,7 @@ interface Flags {
   out: string;
   adapter: string;
   quick?: boolean;
+  only?: string;
 }
 
 /** The test files by section. */
@@ -21,7 +22,7 @@ const sections: Record<string, () => Promise<unknown>> = {
   "real shapes": () => import("../../test/long/blocks.long.ts"),
 };
 
-async function verify({ out, adapter, quick = false }: Flags): Promise<void> {
+async function verify({ out, adapter, quick = false, only }: Flags): Promise<void> {
   const began = performance.now();
   const found = await chooseAdapter(adapter);
   verifyOn(found);
@@ -41,7 +42,9 @@ async function verify({ out, adapter, quick = false }: Flags): Promise<void> {
     save();
   };
 
-  for (const [title, load] of Object.entries(sections)) {
+  const parts = only?.split(",").map((part) => part.trim()).filter(Boolean);
+  const isWanted = (title: string): boolean => parts === undefined || parts.some((part) => title.includes(part));
+  for (const [title, load] of Object.entries(sections).filter(([title]) => isWanted(title))) {
     const section = newSection(title);
     report.sections.push(section);
     await guarded(title, () => runTests(load, (result) => {
@@ -50,9 +53,11 @@ async function verify({ out, adapter, quick = false }: Flags): Promise<void> {
     }));
     if (section.passed + section.failed.length === 0) report.failures.push(`${title}: no test ran`);
   }
-  await guarded("bench", async () => {
-    report.bench = await runBench({ adapter: software ? name : adapter, quick, only: [], peers: false, progress: (line) => console.error(`... ${line}`) });
-  });
+  if (isWanted("bench")) {
+    await guarded("bench", async () => {
+      report.bench = await runBench({ adapter: name, quick, only: [], peers: false, progress: (line) => console.error(`... ${line}`) });
+    });
+  }
   console.log(verifyMarkdown(report));
   if (!isClean(report)) process.exitCode = 1;
 }
@@ -61,6 +66,7 @@ const program = new Command("npm run verify:gpu --")
   .description("Runs the kernel tests, golden parity, blocks of real models and the bench on one adapter, offline.")
   .requiredOption("--out <folder>", "where report.json and report.md go")
   .option("--adapter <name>", "gpu, software, auto or a part of an adapter's name", "gpu")
+  .option("--only <parts>", "parts of the names of sections, with commas: kernels, parity, shapes, bench")
   .option("--quick", "leave out the slow kernel cases and shrink the bench")
   .action(verify);
 

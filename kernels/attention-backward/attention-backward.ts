@@ -1,6 +1,9 @@
+import { aligned } from "../attention/attention.ts";
 import { visiblePairs } from "../attention/visible.ts";
 import { family, kernel } from "../kernel.ts";
+import kvSubgroupCode from "./attention-backward-kv-subgroup.wgsl?raw";
 import kvCode from "./attention-backward-kv.wgsl?raw";
+import qSubgroupCode from "./attention-backward-q-subgroup.wgsl?raw";
 import qCode from "./attention-backward-q.wgsl?raw";
 import {
   attentionBackwardKVReference, attentionBackwardQReference, attentionDeltaReference,
@@ -73,6 +76,28 @@ export const attentionBackwardKVTile = kernel({
   groups: ({ batch, keys, kvHeads }) => batch * kvHeads * Math.ceil(keys / 32),
 });
 
+/** 32 queries of a head per workgroup, keys and values handed round by broadcasts: for software adapters. */
+export const attentionBackwardQSubgroup = kernel({
+  name: "attention-backward-q-subgroup",
+  code: qSubgroupCode,
+  ...bindings,
+  write: ["dq"],
+  needs: ["subgroups"],
+  accepts: (params, { subgroupSize }) => subgroupSize.min >= 4 && aligned(params),
+  groups: ({ batch, queries, heads }) => batch * heads * Math.ceil(queries / 32),
+});
+
+/** 32 keys of a key/value head per workgroup, queries handed round by broadcasts: for software adapters. */
+export const attentionBackwardKVSubgroup = kernel({
+  name: "attention-backward-kv-subgroup",
+  code: kvSubgroupCode,
+  ...bindings,
+  write: ["dk", "dv"],
+  needs: ["subgroups"],
+  accepts: (params, { subgroupSize }) => subgroupSize.min >= 4 && aligned(params),
+  groups: ({ batch, keys, kvHeads }) => batch * kvHeads * Math.ceil(keys / 32),
+});
+
 /**
  * The gradient of the queries of `attention`, whose parameters it shares:
  * dq[b, i, h] = scale · sum_j dS[i, j] · k[b, j, h'] with dS[i, j] = P[i, j] · (dy[b, i, h] · v[b, j, h'] - delta[b, h, i])
@@ -83,7 +108,7 @@ export const attentionBackwardKVTile = kernel({
  */
 export const attentionBackwardQ = family({
   name: "attention-backward-q",
-  variants: [attentionBackwardQTile],
+  variants: [attentionBackwardQTile, attentionBackwardQSubgroup],
   reference: attentionBackwardQReference,
   cost: (params) => ({
     flops: 6 * visiblePairs(params) * params.headSize,
@@ -100,7 +125,7 @@ export const attentionBackwardQ = family({
  */
 export const attentionBackwardKV = family({
   name: "attention-backward-kv",
-  variants: [attentionBackwardKVTile],
+  variants: [attentionBackwardKVTile, attentionBackwardKVSubgroup],
   reference: attentionBackwardKVReference,
   cost: (params) => ({
     flops: 8 * visiblePairs(params) * params.headSize,

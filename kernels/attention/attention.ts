@@ -19,7 +19,7 @@ const bindings = {
 export const largestHead = 256;
 
 /** Whether every head of every row begins at a multiple of 16 bytes, so that it can be read as `vec4f`. */
-function aligned({ headSize, qStride, qOffset, kStride, kOffset, vStride, vOffset }: Params<AttentionParam>): boolean {
+export function aligned({ headSize, qStride, qOffset, kStride, kOffset, vStride, vOffset }: Params<AttentionParam>): boolean {
   return [headSize, qStride, qOffset, kStride, kOffset, vStride, vOffset].every((n) => n % 4 === 0);
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { AdapterTraits } from "../kernel.ts";
-import { chooseMatmul } from "./choose.ts";
+import { chooseMatmul, chooseMatmulNN, chooseMatmulTN } from "./choose.ts";
 
 const traits = (software: boolean, subgroup: number): AdapterTraits => ({
   features: new Set(subgroup > 0 ? ["subgroups"] : []),
@@ -49,5 +49,29 @@ describe("chooseMatmul", () => {
         }
       }
     }
+  });
+});
+
+describe("chooseMatmulNN", () => {
+  const params = (inner: number) =>
+    ({ rows: 9, columns: 96, inner, xStride: 96, xOffset: 0, yStride: 96, accumulate: 0 });
+
+  it.each([
+    [64, ["matmul-nn-wide", "matmul-nn-wide", "matmul-nn-subgroup", "matmul-nn-subgroup", "matmul-nn-tile"]],
+    [63, ["matmul-nn-tile", "matmul-nn-tile", "matmul-nn-tile", "matmul-nn-tile", "matmul-nn-tile"]],
+  ])("%i inner elements", (inner, names) => {
+    expect(adapters.map(([, adapter]) => chooseMatmulNN(params(inner), adapter).name)).toEqual(names);
+  });
+});
+
+describe("chooseMatmulTN", () => {
+  const params = (columns: number) =>
+    ({ rows: 9, columns, width: 96, xStride: 96, xOffset: 0, zStride: 96, yStride: 96, yRow: 0, accumulate: 0 });
+
+  it.each([
+    [64, ["matmul-tn-wide", "matmul-tn-wide", "matmul-tn-subgroup", "matmul-tn-subgroup", "matmul-tn-tile"]],
+    [63, ["matmul-tn-tile", "matmul-tn-tile", "matmul-tn-tile", "matmul-tn-tile", "matmul-tn-tile"]],
+  ])("%i columns", (columns, names) => {
+    expect(adapters.map(([, adapter]) => chooseMatmulTN(params(columns), adapter).name)).toEqual(names);
   });
 });

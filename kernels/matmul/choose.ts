@@ -3,6 +3,10 @@ import {
   matmulNTQuad, matmulNTSubgroup, matmulNTTile, matmulNTWide, matvec, matvecSubgroup,
 } from "./matmul.ts";
 import type { MatmulParam } from "./matmul.reference.ts";
+import { matmulNNSubgroup, matmulNNTile, matmulNNWide } from "./matmul-nn.ts";
+import type { MatmulNNParam } from "./matmul-nn.reference.ts";
+import { matmulTNSubgroup, matmulTNTile, matmulTNWide } from "./matmul-tn.ts";
+import type { MatmulTNParam } from "./matmul-tn.reference.ts";
 
 /** A variant of `matmul-nt`. */
 export type MatmulKernel = Kernel<"x" | "weight" | "bias", "y", MatmulParam>;
@@ -25,7 +29,32 @@ function preferences(rows: number, software: boolean): readonly MatmulKernel[] {
 
 /** The variant of `matmul-nt` to use: the first in order of preference that runs on the adapter and accepts this. */
 export function chooseMatmul(params: Params<MatmulParam>, traits: AdapterTraits): MatmulKernel {
-  const usable = ({ needs, accepts }: MatmulKernel): boolean =>
-    needs.every((feature) => traits.features.has(feature)) && (accepts?.(params, traits) ?? true);
-  return preferences(params.rows, traits.software).find(usable) ?? matmulNTTile;
+  return firstUsable(preferences(params.rows, traits.software), params, traits) ?? matmulNTTile;
+}
+
+/** The variant of `matmul-nn` to use. */
+export function chooseMatmulNN(
+  params: Params<MatmulNNParam>,
+  traits: AdapterTraits,
+): Kernel<"x" | "weight", "y", MatmulNNParam> {
+  return firstUsable([traits.software ? matmulNNSubgroup : matmulNNWide], params, traits) ?? matmulNNTile;
+}
+
+/** The variant of `matmul-tn` to use. */
+export function chooseMatmulTN(
+  params: Params<MatmulTNParam>,
+  traits: AdapterTraits,
+): Kernel<"x" | "z", "y", MatmulTNParam> {
+  return firstUsable([traits.software ? matmulTNSubgroup : matmulTNWide], params, traits) ?? matmulTNTile;
+}
+
+function firstUsable<R extends string, W extends string, P extends string>(
+  kernels: readonly Kernel<R, W, P>[],
+  params: Params<P>,
+  traits: AdapterTraits,
+): Kernel<R, W, P> | undefined {
+  return kernels.find(
+    ({ needs, accepts }) =>
+      needs.every((feature) => traits.features.has(feature)) && (accepts?.(params, traits) ?? true),
+  );
 }

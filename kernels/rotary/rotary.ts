@@ -4,7 +4,8 @@ import code from "./rotary.wgsl?raw";
 
 /**
  * Rotary position embedding of `heads` heads in `rows` rows: x, rows xStride apart, and table [positions, headSize]
- * (cos | sin) -> y, rows yStride apart. `headSize` is even. Only the heads' own elements of y are written.
+ * (cos | sin) -> y, rows yStride apart. `headSize` is even. Only the heads' own elements of y are written. With
+ * `inverse` 1 it rotates by the negative angle: the gradient of the same rotation.
  */
 export const rotary = family({
   name: "rotary",
@@ -14,7 +15,11 @@ export const rotary = family({
       code,
       read: ["x", "table"],
       write: ["y"],
-      params: ["rows", "heads", "headSize", "xStride", "xOffset", "yStride", "yOffset", "yRow", "position", "sequence"],
+      params: [
+        "rows", "heads", "headSize",
+        "xStride", "xOffset", "yStride", "yOffset", "yRow",
+        "position", "sequence", "inverse",
+      ],
       needs: [],
       groups: ({ rows, heads, headSize }) => Math.ceil((rows * heads * headSize) / 2 / 64),
     }),

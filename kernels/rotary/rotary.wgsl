@@ -5,6 +5,7 @@
 //
 // Row r of x has position p = position + r mod sequence. table [positions, headSize] holds cos θ | sin θ, made on the
 // CPU in double precision: WGSL's sin and cos lose all digits at large angles.
+// With `inverse` it rotates by -θ: back again, and since a rotation's transpose is its inverse, the gradient too.
 // x and y are columns of wider matrices: head h of row r begins at r · xStride + xOffset + h · headSize, and in y at
 // (yRow + r) · yStride + yOffset + h · headSize. So it reads out of a fused q|k|v product and writes into a cache.
 //
@@ -21,6 +22,7 @@ struct Params {
   yRow: u32,
   position: u32,
   sequence: u32,
+  inverse: u32,
 }
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -46,7 +48,7 @@ fn main(
 
   let angle = (params.position + row % params.sequence) * params.headSize + j;
   let cosine = table[angle];
-  let sine = table[angle + half];
+  let sine = select(table[angle + half], -table[angle + half], params.inverse != 0u);
 
   let xAt = row * params.xStride + params.xOffset + head * params.headSize + j;
   let first = x[xAt];

@@ -1,12 +1,14 @@
 import { chooseAttention } from "../../kernels/attention/choose.ts";
 import type { AdapterTraits, Family, Kernel, Params } from "../../kernels/kernel.ts";
-import { chooseMatmul } from "../../kernels/matmul/choose.ts";
+import { chooseMatmul, chooseMatmulNN, chooseMatmulTN } from "../../kernels/matmul/choose.ts";
 
 type Choice = (params: never, traits: AdapterTraits) => Kernel;
 
 /** Families whose best variant depends on the shapes and the adapter. All others have their variants in order of preference. */
 const choices: Readonly<Record<string, Choice>> = {
   "matmul-nt": chooseMatmul as Choice,
+  "matmul-nn": chooseMatmulNN as Choice,
+  "matmul-tn": chooseMatmulTN as Choice,
   attention: chooseAttention as Choice,
 };
 

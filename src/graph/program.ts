@@ -52,7 +52,7 @@ interface Output {
  * but the command buffer.
  */
 export class Program {
-  readonly #inputs = new Map<string, GPUBuffer>();
+  readonly #inputs = new Map<string, { readonly tensor: Tensor; readonly buffer: GPUBuffer }>();
   readonly #outputs = new Map<string, Output>();
   readonly #scalars: readonly ChangingWord[];
   readonly #dynamicWords: Uint32Array;
@@ -111,7 +111,8 @@ export class Program {
       const used = new Set(operands.map((operand) => (isTensor(operand) ? operand.root : operand)));
       for (const [name, tensor] of graph.inputs) {
         if (!used.has(tensor)) continue;
-        program.#inputs.set(name, await allocate(`input ${name}`, tensor.size * 4, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC));
+        const buffer = await allocate(`input ${name}`, tensor.size * 4, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC);
+        program.#inputs.set(name, { tensor, buffer });
       }
       for (const [name, tensor] of Object.entries(kept)) {
         const staging = await allocate(`output ${name}`, tensor.size * 4, GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ);
@@ -202,11 +203,11 @@ export class Program {
     if (this.#disposed) throw new ProgramError("run: the program was disposed; compile it again");
     this.gpu.check();
     if (this.#generation !== this.workspace.generation) this.#bind();
-    for (const [name, buffer] of this.#inputs) {
+    for (const [name, { tensor, buffer }] of this.#inputs) {
       const data = inputs[name];
       if (!data) throw new ProgramError(`run: input ${name} is missing; got ${Object.keys(inputs).join(", ") || "none"}`);
-      if (Math.max(16, Math.ceil(data.byteLength / 16) * 16) !== buffer.size) {
-        throw new ProgramError(`run: input ${name} holds ${data.length} elements, the program was compiled for another number`);
+      if (data.length !== tensor.size) {
+        throw new ProgramError(`run: input ${name} holds ${data.length} elements, the program was compiled for ${tensor.size}`);
       }
       this.gpu.write(buffer, 0, data);
     }
@@ -238,7 +239,7 @@ export class Program {
   #locate(operand: Operand): { buffer: GPUBuffer; offset: number; size: number } {
     if (!isTensor(operand)) return { buffer: operand.buffer, offset: 0, size: operand.buffer.size };
     if (operand.input !== undefined) {
-      const buffer = this.#inputs.get(operand.input)!;
+      const { buffer } = this.#inputs.get(operand.input)!;
       return { buffer, offset: 0, size: buffer.size };
     }
     const { arena, offset, bytes } = this.plan.places.get(operand.root)!;

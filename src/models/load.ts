@@ -1,6 +1,6 @@
 /** From a checkpoint's tensors to the GPU: every tensor accounted for, read by ranges, cast on the way. */
 import type { WeightType } from "../../kernels/kernel.ts";
-import { type Checkpoint, type DType, fromFloat32, nearest, toFloat32, WeightError } from "../../weights/index.ts";
+import { type Checkpoint, type DType, fromFloat32, toFloat32, WeightError } from "../../weights/index.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { type Parameter, type ParameterBlock, type ParameterPart, shapeText } from "../graph/tensor.ts";
 
@@ -69,14 +69,13 @@ function matchTensors(parameters: ReadonlyMap<string, Parameter>, checkpoint: Ch
     .map((name) => checkpoint.info(name).foreignName);
   const advice = "check that config.json belongs to these weights";
   if (missing.length > 0) {
-    const close = nearest(missing[0]!, unexpected);
-    throw new WeightError(
-      `${checkpoint.name}: expected ${parts.length} tensors, ${missing.length} are missing: ${listed(missing)}${close ? ` (nearest in the file: ${close})` : ""}; ${advice}`,
-      { tensor: missing[0]! },
-    );
+    const others = unexpected.length > 0 ? `; got ${unexpected.length} that have no place in it: ${listed(unexpected)}` : "";
+    throw new WeightError(`${checkpoint.name}: expected ${parts.length} tensors, lacks ${missing.length}: ${listed(missing)}${others}; ${advice}`, {
+      tensor: missing[0]!,
+    });
   }
   if (unexpected.length > 0) {
-    throw new WeightError(`${checkpoint.name}: ${unexpected.length} tensors have no place in this model: ${listed(unexpected)}; ${advice}`, {
+    throw new WeightError(`${checkpoint.name}: expected the ${parts.length} tensors of this model only, got ${unexpected.length} more: ${listed(unexpected)}; ${advice}`, {
       tensor: unexpected[0]!,
     });
   }

@@ -79,7 +79,7 @@ export function decoderBlockReference(x: Float32Array, weights: Weights, path: s
     rmsNormReference({ x: of, weight: weights.get(`${path}.${name}.weight`)! }, { rows, width, epsilon }).y as Float32Array;
   const turned = (of: Float32Array, count: number): Float32Array => {
     const stride = count * headSize;
-    const params = { xStride: stride, xOffset: 0, yStride: stride, yOffset: 0, yRow: 0, position: 0, sequence: rows };
+    const params = { xStride: stride, xOffset: 0, yStride: stride, yOffset: 0, yRow: 0, position: 0, sequence: rows, inverse: 0 };
     return rotaryReference({ x: of, table }, { rows, heads: count, headSize, ...params }).y as Float32Array;
   };
 

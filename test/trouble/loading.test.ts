@@ -12,12 +12,19 @@ import { Llava, type LoadOptions } from "../../src/llava.ts";
 import { ConfigError } from "../../src/models/config.ts";
 import { TokenizerError } from "../../tokenizer/index.ts";
 import { type FolderSource, WeightError } from "../../weights/index.ts";
-import { expectTrouble, type Files, type Header, safetensors, tinyCheckpoint, withJson, without, withWeights } from "../harness/checkpoints.ts";
+import { expectTrouble, type Header, safetensors, tinyCheckpoint, withJson, without, withWeights } from "../harness/checkpoints.ts";
 import { goldenPath } from "../harness/golden.ts";
 
 const adapter = "swiftshader";
 const text = tinyCheckpoint("decoder-llama");
 const load = (source: FolderSource, options: LoadOptions = {}) => Llava.load(source, { adapter, ...options });
+
+/** The same bytes with one more. */
+function longer(data: Uint8Array): Uint8Array {
+  const longer = new Uint8Array(data.length + 1);
+  longer.set(data);
+  return longer;
+}
 
 /** Every GPU object that a test opened. */
 let opened: Gpu[] = [];
@@ -136,11 +143,11 @@ describe("config.json", () => {
   });
   it("with more layers than the file", async () => {
     const files = await config((value) => (value.num_hidden_layers = 3));
-    await expectTrouble(load(files), WeightError, /are missing: language\.layers\.2\..*nearest in the file/);
+    await expectTrouble(load(files), WeightError, /expected 30 tensors, lacks 9: language\.layers\.2\.norm1\.weight, .* and 4 more; check that/);
   });
   it("with fewer layers than the file", async () => {
     const files = await config((value) => (value.num_hidden_layers = 1));
-    await expectTrouble(load(files), WeightError, /9 tensors have no place in this model: model\.layers\.1\./);
+    await expectTrouble(load(files), WeightError, /got 9 more: model\.layers\.1\..* and 4 more; check that/);
   });
   it("with layers beyond number", async () => {
     const files = await config((value) => (value.num_hidden_layers = 2 ** 31 - 1));
@@ -154,8 +161,8 @@ describe("model.safetensors", () => {
     ["that is empty", /expected at least 8 bytes, got 0/, () => new Uint8Array(0)],
     ["that ends in its header's length", /expected at least 8 bytes, got 5/, () => new Uint8Array(5)],
     ["that ends in its header", /the header should have \d+ bytes, but only 92 follow/, (header, data) => safetensors(header, data).slice(0, 100)],
-    ["that ends in its data", /the tensors take \d+ bytes, but the file holds \d+/, (header, data) => safetensors(header, data).slice(0, -7)],
-    ["with more than its data", /the tensors take \d+ bytes, but the file holds \d+/, (header, data) => safetensors(header, Uint8Array.of(...data, 1))],
+    ["that ends in its data", /expected data_offsets inside the 134153 bytes of data; is the file whole\?/, (header, data) => safetensors(header, data).slice(0, -7)],
+    ["with more than its data", /the tensors take \d+ bytes, but the file holds \d+/, (header, data) => safetensors(header, longer(data))],
     ["with a huge header", /expected a header of at most 100000000 bytes, got 18446744073709551615/, () => new Uint8Array(64).fill(0xff)],
     ["whose header is no JSON", /is not valid JSON/, (_, data) => safetensors('{"a": ', data)],
     ["whose header is a list", /should be a JSON object/, (_, data) => safetensors("[]", data)],
@@ -166,13 +173,13 @@ describe("model.safetensors", () => {
     ["of integers", /as F32, F16 or BF16, got I16/, (header) => void (header[tensor]!.dtype = "I16")],
     ["with a shape that does not fit its bytes", /model\.norm\.weight/, (header) => void (header[tensor]!.shape = [41])],
     ["with a shape that does not fit the model", /expected model\.norm\.weight of shape \[40\], got \[20, 2\]/, (header) => void (header[tensor]!.shape = [20, 2])],
-    ["that lacks a tensor", /1 are missing: language\.norm\.weight \(nearest in the file: model\.norm\.weights\)/, (header) => {
+    ["that lacks a tensor", /lacks 1: language\.norm\.weight; got 1 that have no place in it: model\.norm\.weights; check/, (header) => {
       header["model.norm.weights"] = header[tensor]!;
       delete header[tensor];
     }],
-    ["with a tensor too many", /1 tensors have no place in this model: model\.extra/, (header, data) => {
+    ["with a tensor too many", /expected the 21 tensors of this model only, got 1 more: model\.extra/, (header, data) => {
       header["model.extra"] = { dtype: "U8", shape: [1], data_offsets: [data.length, data.length + 1] };
-      return safetensors(header, Uint8Array.of(...data, 0));
+      return safetensors(header, longer(data));
     }],
     ["behind Git LFS", /Git LFS pointer/, () => new TextEncoder().encode("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")],
   ];

@@ -2,7 +2,7 @@ import type { Tokenizer } from "../../../tokenizer/tokenizer.ts";
 import type { PictureSource } from "../../input/decode.ts";
 import { ImageError } from "../../input/image.ts";
 import type { ProcessedImage } from "../../input/processors.ts";
-import type { ModelConfig } from "../../models/config.ts";
+import type { ModelConfig, TextConfig } from "../../models/config.ts";
 import { checkConversationOptions, defaultMaxLength, encodeConversation, expandConversation } from "./conversation.ts";
 import type { ConversationOptions } from "./conversation.ts";
 import { checkChoice, DataError, EmptyBatchError, SampleError } from "./error.ts";
@@ -13,7 +13,7 @@ import type { RawSample, Sample } from "./sample.ts";
 
 /** What is needed of a model to make batches for it: its tokenizer, and how it looks at pictures. */
 export interface SampleProcessor {
-  readonly config: Pick<ModelConfig, "kind" | "imageToken" | "pad"> & { readonly text: { readonly vocabulary: number } };
+  readonly config: Pick<ModelConfig, "kind" | "imageToken" | "pad"> & { readonly text: Pick<TextConfig, "vocabulary"> };
   tokenizer(): Promise<Tokenizer>;
   /**
    * One picture as the tower takes it, and how many image tokens stand for it.
@@ -54,7 +54,7 @@ export interface Batch {
   readonly labels: number[][];
   /** [samples][n]; 1 at tokens, 0 at padding */
   readonly attentionMask: number[][];
-  /** [images, 3, H, W]; [images, tiles, 3, H, W] for AnyRes models, filled up with zero tiles. Absent without pictures. */
+  /** [images, 3, H, W]; for AnyRes models [images, tiles, 3, H, W], padded with zero tiles. Absent without pictures. */
   readonly pixelValues?: HostTensor;
   /** AnyRes models: [height, width] of each picture as it came. */
   readonly imageSizes?: [number, number][];
@@ -79,9 +79,9 @@ export interface EncodedSample {
  *
  * @param samples LLaVA's JSON; checked here
  * @param llava the model that the batch is for
- * @throws SampleError for the first bad sample unless they are skipped: broken JSON, a picture that cannot be read, a wrong
- * number of placeholders, pictures that do not fit into `maxLength`, nothing to learn. EmptyBatchError if all are skipped;
- * DataError for a setting that does not exist
+ * @throws SampleError for the first bad sample unless they are skipped: broken JSON, a picture that cannot be read, a
+ * wrong number of placeholders, pictures that do not fit into `maxLength`, nothing to learn. EmptyBatchError if all are
+ * skipped; DataError for a setting that does not exist, and where the data do not fit the model at all
  */
 export async function collate(
   samples: readonly RawSample[],
@@ -148,7 +148,8 @@ async function encodeSample(sample: Sample, llava: SampleProcessor, options: Col
 }
 
 /** Rows padded to the longest and pictures stacked. */
-export function padSamples(samples: readonly EncodedSample[], { kind, pad = 0, text }: SampleProcessor["config"]): Batch {
+export function padSamples(samples: readonly EncodedSample[], config: SampleProcessor["config"]): Batch {
+  const { kind, pad = 0, text } = config;
   const longest = Math.max(...samples.map(({ inputIds }) => inputIds.length));
   const fill = (row: readonly number[], value: number) =>
     Array.from({ length: longest }, (_, i) => (i < row.length ? row[i] : value));
@@ -160,7 +161,7 @@ export function padSamples(samples: readonly EncodedSample[], { kind, pad = 0, t
     labels: samples.map(({ labels }) => fill(labels, ignoreIndex)),
     attentionMask: samples.map(({ inputIds }) => fill(inputIds.map(() => 1), 0)),
     ...(pictures.length > 0 ? { pixelValues: stackPictures(pictures, tiled) } : {}),
-    ...(pictures.length > 0 && tiled ? { imageSizes: pictures.map(({ originalSize: [h, w] }) => [h, w] as [number, number]) } : {}),
+    ...(pictures.length > 0 && tiled ? { imageSizes: pictures.map(({ originalSize }) => [...originalSize]) } : {}),
     imagesPerSample: samples.map((sample) => sample.pictures.length),
     sampleIds: samples.map(({ id }) => id),
   };
@@ -212,6 +213,6 @@ function checkImageTokens(id: string, found: number, rows: readonly number[], ma
 function checkVocabulary(ids: readonly number[], vocabulary: number): void {
   const wrong = ids.find((token) => token >= vocabulary);
   if (wrong === undefined) return;
-  const advice = "check that tokenizer.json belongs to these weights";
-  throw new DataError("tokenizer", `expected ids below ${vocabulary}, the rows of the embedding, got ${wrong}; ${advice}`);
+  const expected = `expected ids below ${vocabulary}, the rows of the embedding`;
+  throw new DataError("tokenizer", `${expected}, got ${wrong}; check that tokenizer.json belongs to these weights`);
 }

@@ -29,7 +29,7 @@ export interface ConversationOptions {
   readonly id?: string;
 }
 
-/** A conversation as tokens: -200 stands for each picture; a label is its token's id, or -100 where nothing is learnt. */
+/** A conversation as tokens: -200 stands for each picture; a label is its token's id, or -100 if that is not learnt. */
 export interface EncodedConversation {
   /** The whole text, before it is cut. */
   readonly prompt: string;
@@ -38,8 +38,8 @@ export interface EncodedConversation {
   /** [n], not shifted */
   readonly labels: number[];
   /**
-   * The rounds' token counts did not add up, so that all of the conversation is masked, as in the reference: an empty or
-   * missing last answer, " ASSISTANT: " inside an answer, a tokenizer that treats rounds otherwise than LLaMA's.
+   * The rounds' token counts did not add up, so that all of the conversation is masked, as in the reference: an empty
+   * or missing last answer, " ASSISTANT: " inside an answer, a tokenizer that treats rounds otherwise than LLaMA's.
    */
   readonly mismatch: boolean;
 }
@@ -109,7 +109,9 @@ export function checkConversationOptions(options: ConversationOptions): void {
   checkChoice("placement", placement, placements);
   checkCount("maxLength", maxLength, 1);
   if (images !== undefined) checkCount("images", typeof images === "number" ? images : images.length, 0);
-  if (system !== undefined && typeof system !== "string") throw new DataError("system", `expected text, got ${typeof system}`);
+  if (system !== undefined && typeof system !== "string") {
+    throw new DataError("system", `expected text, got ${typeof system}`);
+  }
   if (system && template === "plain") throw new DataError("system", 'expected none with template "plain", got a text');
 }
 
@@ -117,8 +119,8 @@ export function checkConversationOptions(options: ConversationOptions): void {
 function captionOnly(turns: readonly SampleTurn[], id: string): SampleTurn[] {
   const [question, caption] = turns;
   if (turns.length !== 2 || question.from !== "human" || !question.value.includes(imagePlaceholder)) {
-    const problem = `template "plain" expects a question with ${imagePlaceholder} and a caption, got ${turns.length} turns`;
-    throw new SampleError(id, "conversations", problem);
+    const expected = `template "plain" expects a question with ${imagePlaceholder} and a caption`;
+    throw new SampleError(id, "conversations", `${expected}, got ${turns.length} turns`);
   }
   return [{ from: "human", value: imagePlaceholder }, caption];
 }

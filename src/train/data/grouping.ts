@@ -56,8 +56,8 @@ function megabatches(
 }
 
 /**
- * Samples dealt to `count` chunks of equal number: each goes to the open chunk with the smallest total length, the first
- * of equals. If they do not divide, sample i goes to chunk i mod `count`.
+ * Samples dealt to `count` chunks of equal number: each goes to the open chunk with the smallest total length, the
+ * first of equals. If they do not divide, sample i goes to chunk i mod `count`.
  */
 function deal(samples: readonly number[], lengths: ArrayLike<number>, count: number): number[][] {
   const chunks = Array.from({ length: count }, (): number[] => []);

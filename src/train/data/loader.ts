@@ -18,11 +18,13 @@ export interface LoadOptions extends CollateOptions {
 }
 
 /**
- * Endless batches: the sampler's next indices, read, encoded and padded, up to `ahead` of them while the caller is busy.
- * With `onBadSample: "skip"` bad samples are missing from their batch, and a batch of nothing else is passed over.
+ * Endless batches: the sampler's next indices, read, encoded and padded, up to `ahead` of them while the caller is
+ * busy. With `onBadSample: "skip"` bad samples are missing from their batch, and a batch of nothing else is passed
+ * over.
  *
  * ```ts
- * for await (const { batch, state } of loadBatches(reader, sampler, llava, { template: "v1" })) await trainer.step(batch);
+ * for await (const { batch, state } of loadBatches(reader, sampler, llava, { template: "v1" })) await
+ * trainer.step(batch);
  * ```
  *
  * Everything runs on the thread of the caller, so pictures are decoded while it waits for the GPU.

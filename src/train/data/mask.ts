@@ -36,10 +36,10 @@ export type RoundTemplate = keyof typeof markers;
 /**
  * Templates whose rounds end with `</s>`: what follows the marker is learnt, and the `</s>`.
  *
- * Each round is tokenised by itself to find out where its answer begins. Of a question's tokens the last does not count:
- * it is the lone space of the marker, which in the whole text belongs to the answer. A round without marker, or with two,
- * ends the search. The reference counts on a tokenizer that puts BOS in front; without BOS its second round would begin
- * one token early and void the sample, here it does not.
+ * Each round is tokenised by itself to find out where its answer begins. Of a question's tokens the last does not
+ * count: it is the lone space of the marker, which in the whole text belongs to the answer. A round without marker, or
+ * with two, ends the search. The reference counts on a tokenizer that puts BOS in front; without BOS its second round
+ * would begin one token early and void the sample, here it does not.
  */
 export function maskRounds(
   tokenizer: Tokenizer,
@@ -83,15 +83,17 @@ const layouts = {
   },
   // The reference means to learn two newlines anywhere, too, but looks them up by their printed form and finds nothing.
   llama_3: {
-    render: ({ role, text }, index) =>
-      `${index === 0 ? "<|begin_of_text|>" : ""}<|start_header_id|>${role}<|end_header_id|>\n\n${strip(text)}<|eot_id|>`,
+    render: ({ role, text }, index) => {
+      const begin = index === 0 ? "<|begin_of_text|>" : "";
+      return `${begin}<|start_header_id|>${role}<|end_header_id|>\n\n${strip(text)}<|eot_id|>`;
+    },
     marks: ["<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"],
   },
 } as const satisfies Record<string, MessageLayout>;
 
 export type MessageTemplate = keyof typeof layouts;
 
-/** Templates of messages: each is tokenised by itself, and those of the assistant are learnt whole; so are the marks. */
+/** Templates of messages: each is tokenised by itself; those of the assistant are learnt whole, so are the marks. */
 export function maskMessages(
   tokenizer: Tokenizer,
   turns: readonly Turn[],

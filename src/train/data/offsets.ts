@@ -39,8 +39,8 @@ class Ranges {
 
 /**
  * Where the samples of a data file lie: [start, end) in bytes for each, one after the other. The file is read once, in
- * pieces. A file that begins with `[` is a JSON list of objects; any other has one JSON object on every line (JSONL). What
- * is inside of the objects is looked at only as far as it takes to find their ends.
+ * pieces. A file that begins with `[` is a JSON list of objects; any other has one JSON object on every line (JSONL).
+ * What is inside of the objects is looked at only as far as it takes to find their ends.
  *
  * @throws DataError if the file is neither, or ends too early; WeightError if it cannot be read
  */
@@ -70,7 +70,8 @@ function startScan(first: number, name: string): Scan {
   if (first === OPEN_LIST) return new ListScan(name);
   if (first === OPEN_OBJECT) return new LineScan();
   const got = JSON.stringify(String.fromCharCode(first));
-  throw new DataError(name, `expected a JSON list of samples or one sample on every line, got a file that begins with ${got}`);
+  const expected = "expected a JSON list of samples or one sample on every line";
+  throw new DataError(name, `${expected}, got a file that begins with ${got}`);
 }
 
 /** One object on every line; lines of white space are passed over. */
@@ -125,7 +126,7 @@ class ListScan implements Scan {
   end(size: number): Ranges {
     if (this.#expect === "nothing") return this.#ranges;
     const where = `${this.#depth > 0 ? "inside of the sample " : ""}behind ${this.#ranges.count} samples`;
-    throw new DataError(this.name, `expected "]" at the end, got the end of the file at byte ${size}, ${where}; is it whole?`);
+    throw new DataError(this.name, `expected "]", got the end of the file at byte ${size}, ${where}; is it whole?`);
   }
 
   /** Goes on inside of an object; the index of its last byte, or of the piece's. */

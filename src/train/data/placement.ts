@@ -10,9 +10,9 @@ export const imagePlaceholder = "<image>";
 export const placements = ["front", "interleaved"] as const;
 
 /**
- * "front", LLaVA-1.5's: every turn's first `<image>` goes in front of its text, on a line of its own, and further ones of
- * that turn are dropped. "interleaved", LLaVA-NeXT's: the same, but only for a turn with exactly one `<image>` that does
- * not begin with it; all others keep their text.
+ * "front", LLaVA-1.5's: every turn's first `<image>` goes in front of its text, on a line of its own, and further ones
+ * of that turn are dropped. "interleaved", LLaVA-NeXT's: the same, but only for a turn with exactly one `<image>` that
+ * does not begin with it; all others keep their text.
  */
 export type Placement = (typeof placements)[number];
 
@@ -31,7 +31,7 @@ export function placeImages(turns: readonly SampleTurn[], rule: Placement): Samp
 export function checkPlaceholders(turns: readonly SampleTurn[], images: number, id: string): void {
   const found = turns.reduce((sum, { value }) => sum + countPlaceholders(value, imagePlaceholder), 0);
   if (found === images) return;
-  const advice = found > images ? "add pictures or remove placeholders" : `add one ${imagePlaceholder} for each picture`;
+  const advice = found > images ? "add pictures or remove placeholders" : `add one ${imagePlaceholder} a picture`;
   throw new SampleError(
     id,
     "image",

@@ -2,8 +2,8 @@ import { checkCount } from "./error.ts";
 
 /**
  * The items of `source` in their order: while the reader works on one, up to `depth` further ones are made, so that
- * pictures are decoded while the GPU computes. The source is asked for one item at a time. When the reader leaves early the item being made is
- * waited for, and the source is closed.
+ * pictures are decoded while the GPU computes. The source is asked for one item at a time. When the reader leaves early
+ * the item being made is waited for, and the source is closed.
  *
  * @throws what the source throws, at its place in the order; DataError if `depth` is not a whole number of at least 1
  */

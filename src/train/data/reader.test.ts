@@ -31,7 +31,8 @@ const spellings: Record<string, (samples: object[]) => string> = {
   "a list": (samples) => JSON.stringify(samples),
   "a list over many lines": (samples) => `\ufeff \n${JSON.stringify(samples, undefined, 2)}\r\n\n`,
   lines: (samples) => samples.map((each) => JSON.stringify(each)).join("\n"),
-  "lines of Windows, with empty ones": (samples) => `\r\n${samples.map((each) => ` ${JSON.stringify(each)}\t\r\n\r\n`).join("")}`,
+  "lines of Windows, with empty ones": (samples) =>
+    `\r\n${samples.map((each) => ` ${JSON.stringify(each)}\t\r\n\r\n`).join("")}`,
 };
 
 async function readAll(reader: SampleReader) {
@@ -78,7 +79,8 @@ describe("SampleReader", () => {
 
   it("reports a broken sample by its place, and counts it as one word", async () => {
     const good = JSON.stringify(sampleOf(0, "one two"));
-    const reader = await SampleReader.open([source(`${good}\n{"id": "x", conversations: 1}\n{"id": "y"}\n`, "set.jsonl")]);
+    const lines = `${good}\n{"id": "x", conversations: 1}\n{"id": "y"}\n`;
+    const reader = await SampleReader.open([source(lines, "set.jsonl")]);
     await expect(reader.sample(1)).rejects.toThrow(
       new RegExp(String.raw`^sample 1 of set\.jsonl \(at byte ${good.length + 1}\), JSON: expected one JSON object`),
     );
@@ -94,7 +96,7 @@ describe("SampleReader", () => {
     [" \n ", "data.json: expected samples, got an empty file"],
     ["[]", "data: expected at least one sample, got none in data.json"],
     ["datasets:\n", 'got a file that begins with "d"'],
-    ["[", 'expected "]" at the end, got the end of the file at byte 1, behind 0 samples'],
+    ["[", 'expected "]", got the end of the file at byte 1, behind 0 samples'],
     ['[{"id": 1}, {"id"', "got the end of the file at byte 17, inside of the sample behind 1 samples"],
     ["[{}, ]", 'expected a sample, an object in braces, got "]" at byte 5, behind 1 samples'],
     ["[1]", 'expected a sample or "]", got "1" at byte 1'],
@@ -127,7 +129,8 @@ describe("SampleReader", () => {
 
   it("survives mutated files (property)", async () => {
     const clean = new TextEncoder().encode(JSON.stringify([0, 1, 2].map((i) => sampleOf(i, 'a "b" {c}\n'))));
-    const change = fc.record({ at: fc.nat(clean.length - 1), to: fc.constantFrom(...new TextEncoder().encode('{}[]",\\: x')) });
+    const byte = fc.constantFrom(...new TextEncoder().encode('{}[]",\\: x'));
+    const change = fc.record({ at: fc.nat(clean.length - 1), to: byte });
     await fc.assert(
       fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 3 }), fc.nat(clean.length), async (changes, cut) => {
         const bytes = clean.slice(0, clean.length - (cut % 7 === 0 ? cut : 0));

@@ -24,8 +24,8 @@ export function samplesOf(list: readonly unknown[]): SampleSource {
 }
 
 /**
- * The samples of data files in LLaVA's JSON (`.json` with one list, or `.jsonl` with a sample on every line), any number
- * of them: the files stay where they are, and only 16 bytes a sample are kept in memory.
+ * The samples of data files in LLaVA's JSON (`.json` with one list, or `.jsonl` with a sample on every line), any
+ * number of them: the files stay where they are, and only 16 bytes a sample are kept in memory.
  */
 export class SampleReader implements SampleSource {
   readonly count: number;
@@ -42,10 +42,13 @@ export class SampleReader implements SampleSource {
    * Goes through the files once to find the samples.
    *
    * @param files paths (Node) or sources, which the reader closes in the end; their samples follow each other
-   * @throws DataError for a file that is no list of samples, or if there is no sample at all; WeightError if a file cannot
-   * be read
+   * @throws DataError for a file that is no list of samples, or if there is no sample at all; WeightError if a file
+   * cannot be read
    */
-  static async open(files: readonly (string | ByteSource)[], { signal }: { signal?: AbortSignal } = {}): Promise<SampleReader> {
+  static async open(
+    files: readonly (string | ByteSource)[],
+    { signal }: { signal?: AbortSignal } = {},
+  ): Promise<SampleReader> {
     const opened: ByteSource[] = [];
     try {
       for (const file of files) opened.push(typeof file === "string" ? await openFile(file) : file);
@@ -68,7 +71,7 @@ export class SampleReader implements SampleSource {
     return parse(bytes, this.#place(file, local, start));
   }
 
-  /** `modalityLength` of every sample, for the sampler. A broken sample counts as one word; it is reported when it is used. */
+  /** `modalityLength` of every sample, for the sampler. A broken one counts as one word until its turn comes. */
   async lengths(signal?: AbortSignal): Promise<Int32Array> {
     const lengths = new Int32Array(this.count);
     let next = 0;
@@ -119,7 +122,8 @@ function parse(bytes: Uint8Array, place: string): Sample {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new SampleError(place, "JSON", `expected one JSON object in UTF-8, got text that cannot be parsed (${reason})`, { cause });
+    const problem = `expected one JSON object in UTF-8, got text that cannot be parsed (${reason})`;
+    throw new SampleError(place, "JSON", problem, { cause });
   }
   return parseSample(value, place);
 }

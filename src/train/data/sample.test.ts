@@ -34,7 +34,7 @@ describe("parseSample", () => {
     [{ image: 3, conversations: talk }, "image", "expected the path or URL of a picture, got 3"],
     [{ image: ["a.png", ""], conversations: talk }, "image[1]", 'expected the path or URL of a picture, got ""'],
     [{ conversations: [talk[0], "yes"] }, "conversations[1]", 'expected { from, value }, got "yes"'],
-    [{ conversations: [{ role: "system", content: "x" }] }, "conversations[0].role", 'expected "human" or "gpt", got "system"'],
+    [{ conversations: [{ role: "bot", content: "x" }] }, "conversations[0].role", 'expected "human" or "gpt"'],
     [{ conversations: [{ role: "user" }] }, "conversations[0].content", "expected text, got nothing"],
     [{ conversations: [talk[1], talk[0], talk[0]] }, "conversations[2]", "expected human and gpt in turn"],
   ])("refuses %j at %s", (sample, field, problem) => {

@@ -66,12 +66,13 @@ export function parseConversations(value: unknown, id: string): SampleTurn[] {
   const turns = value.map((turn: unknown, i) => parseTurn(turn, id, `${field}[${i}]`));
   const kept = humanFirst(turns);
   if (kept.length === 0) {
-    throw new SampleError(id, field, "expected a turn of the human, got only the assistant's, whose first one is dropped");
+    throw new SampleError(id, field, "expected a turn of the human, got only one of gpt, which is dropped");
   }
   const wrong = kept.findIndex(({ from }, i) => from !== (i % 2 === 0 ? "human" : "gpt"));
   if (wrong >= 0) {
     const at = wrong + turns.length - kept.length;
-    throw new SampleError(id, `${field}[${at}]`, `expected human and gpt in turn, got two turns of ${kept[wrong].from}`);
+    const problem = `expected human and gpt in turn, got two turns of ${kept[wrong].from}`;
+    throw new SampleError(id, `${field}[${at}]`, problem);
   }
   return turns;
 }
@@ -82,8 +83,8 @@ export function humanFirst(turns: readonly SampleTurn[]): readonly SampleTurn[] 
 }
 
 /**
- * The length that samples are grouped by: words of all turns as they lie in the file (a free-standing `<image>` counts),
- * at least 1; negative for a sample without pictures. LLaVA's `modality_lengths`.
+ * The length that samples are grouped by: words of all turns as they lie in the file (a free-standing `<image>`
+ * counts), at least 1; negative for a sample without pictures. LLaVA's `modality_lengths`.
  */
 export function modalityLength({ images, conversations }: Sample): number {
   const words = Math.max(1, conversations.reduce((sum, { value }) => sum + countWords(value), 0));
@@ -92,7 +93,8 @@ export function modalityLength({ images, conversations }: Sample): number {
 
 function parseTurn(turn: unknown, id: string, field: string): SampleTurn {
   if (!isObject(turn)) throw new SampleError(id, field, `expected { from, value }, got ${show(turn)}`);
-  const [roleName, textName] = turn.from === undefined && turn.role !== undefined ? ["role", "content"] : ["from", "value"];
+  const renamed = turn.from === undefined && turn.role !== undefined;
+  const [roleName, textName] = renamed ? ["role", "content"] : ["from", "value"];
   const from = roles.get(turn[roleName]);
   if (!from) {
     throw new SampleError(id, `${field}.${roleName}`, `expected "human" or "gpt", got ${show(turn[roleName])}`);

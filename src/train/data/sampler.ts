@@ -1,13 +1,13 @@
 import { Random } from "../../../kernels/random.ts";
-import { checkChoice, checkCount, DataError } from "./error.ts";
+import { checkChoice, checkCount, DataError, show } from "./error.ts";
 import { lengthGrouped, modalityGrouped } from "./grouping.ts";
 
 /** The orders that samples can come in. */
 export const sampleOrders = ["shuffle", "length", "modality", "file"] as const;
 
 /**
- * "shuffle": at random. "length": samples of like length together. "modality": besides, nearly every batch is all with or
- * all without pictures (LLaVA's `group_by_modality_length`). "file": as they lie.
+ * "shuffle": at random. "length": samples of like length together. "modality": besides, nearly every batch is all with
+ * or all without pictures (LLaVA's `group_by_modality_length`). "file": as they lie.
  */
 export type SampleOrder = (typeof sampleOrders)[number];
 
@@ -36,8 +36,8 @@ export interface SamplerState {
 }
 
 /**
- * Endless batches of sample indices, each sample once an epoch, every epoch in another order. The last batch of an epoch
- * may be smaller. The same options and state give the same batches on every machine.
+ * Endless batches of sample indices, each sample once an epoch, every epoch in another order. The last batch of an
+ * epoch may be smaller. The same options and state give the same batches on every machine.
  */
 export class Sampler {
   readonly #seed: number;
@@ -58,18 +58,20 @@ export class Sampler {
     checkChoice("sampler: order", options.order ?? "shuffle", sampleOrders);
     const grouped = options.order === "length" || options.order === "modality";
     if (grouped && options.lengths?.length !== count) {
-      const got = `${options.lengths?.length ?? 0} lengths`;
-      throw new DataError("sampler: lengths", `expected one for each of ${count} samples, got ${got}`);
+      const got = options.lengths?.length ?? 0;
+      throw new DataError("sampler: lengths", `expected one for each of ${count} samples, got ${got} lengths`);
     }
     const { seed, epoch, position } = options.state ?? { seed: options.seed ?? 0, epoch: 0, position: 0 };
-    if (!Number.isSafeInteger(seed)) throw new DataError("sampler: seed", `expected a whole number, got ${String(seed)}`);
+    if (!Number.isSafeInteger(seed)) throw new DataError("sampler: seed", `expected a whole number, got ${show(seed)}`);
     if (options.state && options.seed !== undefined && options.seed !== seed) {
-      throw new DataError("sampler: seed", `expected the state's seed ${seed}, got ${options.seed}; leave it out to resume`);
+      const problem = `expected the state's seed ${seed}, got ${options.seed}; leave it out to resume`;
+      throw new DataError("sampler: seed", problem);
     }
     checkCount("sampler: state.epoch", epoch, 0);
     checkCount("sampler: state.position", position, 0);
     if (position > count) {
-      throw new DataError("sampler: state.position", `expected at most ${count}, got ${position}; did the data change?`);
+      const problem = `expected at most ${count}, got ${position}; did the data change?`;
+      throw new DataError("sampler: state.position", problem);
     }
     this.#options = options;
     this.#seed = seed;
@@ -120,7 +122,7 @@ export function permutation(count: number, random: Random): Uint32Array {
   return order;
 }
 
-/** Random numbers of one epoch; both numbers go through the generator, so that neighbouring seeds have nothing in common. */
+/** Random numbers of one epoch. Both numbers go through the generator, so that neighbouring seeds share nothing. */
 function epochRandom(seed: number, epoch: number): Random {
   return new Random(new Random(seed).bits() ^ new Random(~epoch).bits());
 }

@@ -80,7 +80,10 @@ export const dataLayer = read<DataLayer>("data_layer.json");
 export const batchGoldens = read<Record<"llava" | "llava_next" | "llava_onevision", BatchGolden>>("batches.json");
 
 /** The parsed tokenizer files, and the tokenizers that they make. */
-export const tokenizerFiles = { llama: read<object>("llama_tokenizer.json"), byte: read<object>("byte_tokenizer.json") };
+export const tokenizerFiles = {
+  llama: read<object>("llama_tokenizer.json"),
+  byte: read<object>("byte_tokenizer.json"),
+};
 export const tokenizers = {
   llama: Tokenizer.fromJSON(tokenizerFiles.llama),
   byte: Tokenizer.fromJSON(tokenizerFiles.byte),

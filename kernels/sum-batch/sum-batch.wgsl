@@ -1,0 +1,29 @@
+// y[i] = sum_b x[b · size + i]
+//
+// An invocation owns one element of y and adds up its batch in order.
+
+struct Params {
+  batch: u32,
+  size: u32,
+}
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(2) var<uniform> params: Params;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = folded(group, groups) * 64u + lane;
+  if (i >= params.size) {
+    return;
+  }
+  var sum = 0.0;
+  for (var b = 0u; b < params.batch; b++) {
+    sum += x[b * params.size + i];
+  }
+  y[i] = sum;
+}
