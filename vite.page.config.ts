@@ -16,7 +16,7 @@ export default defineConfig({
   appType: "mpa",
   resolve: { alias: sourceAliases("browser") },
   // Pre-bundling would part the decoders from their .wasm files.
-  optimizeDeps: { exclude: ["@jsquash/jpeg", "@jsquash/png", "@jsquash/webp"] },
+  optimizeDeps: { exclude: ["@jsquash/jpeg", "@jsquash/webp"] },
   server: { fs: { allow: [path(".")] } },
   build: { outDir: path("dist-page"), emptyOutDir: true, target: "es2022" },
 });

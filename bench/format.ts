@@ -91,18 +91,15 @@ function kernelTable(kernels: readonly KernelRecord[]): Table {
 
 function peerTable(peers: readonly PeerRecord[]): Table {
   return {
-    title: "Peers, f32, host to host: uploading, running and reading back",
-    head: ["operation", "our kernel", "our ms", "min", "peer", "peer's ms", "min", "speed-up", "of minima", "peer is off by"],
-    rows: peers.map(({ workload, kernel, ours, peer, theirs, speedup, speedupOfMinima, difference }) => [
+    title: "Peers, f32, host to host: uploading, running and reading back (CPU: time of all cores together)",
+    head: ["operation", "our kernel", "our ms", "min", "CPU", "peer", "peer's ms", "min", "CPU", "speed-up", "of minima", "of CPU", "peer is off by"],
+    rows: peers.map(({ workload, kernel, ours, peer, theirs, ourCpu, theirCpu, speedup, speedupOfMinima, difference }) => [
       workload,
       kernel,
-      short(ours.median),
-      short(ours.min),
+      ...[ours.median, ours.min, ourCpu].map(short),
       peer,
-      short(theirs.median),
-      short(theirs.min),
-      `${short(speedup)} x`,
-      `${short(speedupOfMinima)} x`,
+      ...[theirs.median, theirs.min, theirCpu].map(short),
+      ...[speedup, speedupOfMinima, theirCpu / ourCpu].map((ratio) => `${short(ratio)} x`),
       difference.toExponential(1),
     ]),
   };

@@ -51,3 +51,9 @@ export function median(values: readonly number[]): number {
 export function speedup(theirs: Timing, ours: Timing): number {
   return median(theirs.samples.map((time, round) => time / ours.samples[round]));
 }
+
+/** Milliseconds of CPU time that this process has taken since a reading of `process.cpuUsage()`, all cores together. */
+export function cpuSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1e3;
+}

@@ -74,6 +74,12 @@ export interface PeerRecord {
   readonly speedup: number;
   /** Ratio of the shortest times: what a busy machine disturbs least. */
   readonly speedupOfMinima: number;
+  /**
+   * Milliseconds of CPU time per call, all cores together (medians). On a software adapter this is the work itself, and
+   * other programs on the machine hardly change it; on a GPU it is what the host does.
+   */
+  readonly ourCpu: number;
+  readonly theirCpu: number;
   /** Largest difference of the two results, as a share of the largest value. */
   readonly difference: number;
 }

@@ -9,6 +9,7 @@ export { argmax } from "./argmax/argmax.ts";
 export { attentionBackwardKV, attentionBackwardQ, attentionDelta } from "./attention-backward/attention-backward.ts";
 export { attention, largestHead } from "./attention/attention.ts";
 export { chooseAttention } from "./attention/choose.ts";
+export { chooseAttentionBackwardKV, chooseAttentionBackwardQ } from "./attention-backward/choose.ts";
 export { attentionWeights } from "./attention-weights/attention-weights.ts";
 export { pack, unpack } from "./cast/cast.ts";
 export { copyRows } from "./copy-rows/copy-rows.ts";

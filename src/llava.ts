@@ -1,4 +1,5 @@
 import { LlavaError } from "../errors/index.ts";
+import type { Tokenizer } from "../tokenizer/index.ts";
 import { Checkpoint, type FolderSource, openFolder } from "../weights/index.ts";
 import { type AdapterDescription, chooseAdapter, describeAdapter, describeDevice } from "./gpu/adapter.ts";
 import { defaultModel } from "./default-model.ts";
@@ -9,9 +10,11 @@ import { type Prepared, Preparer } from "./generate/prepare.ts";
 import { type HostTensor, Runtime } from "./generate/runtime.ts";
 import { OptionError } from "./generate/errors.ts";
 import { checkOptionNames, checkSignal } from "./generate/options.ts";
+import type { PictureSource } from "./input/decode.ts";
 import type { Request } from "./input/messages.ts";
 import { type ModelConfig, parseConfig } from "./models/config.ts";
-import { llava, type LlavaModel } from "./models/llava.ts";
+import { llava } from "./models/llava.ts";
+import type { LoadedModel } from "./models/loaded.ts";
 import { freeWeights, loadWeights } from "./models/load.ts";
 
 /** The model was disposed while, or before, something was asked of it. */
@@ -53,6 +56,13 @@ export interface ForwardResult {
   readonly captured: Record<string, HostTensor>;
 }
 
+/** A model, its runtime, and what prepares its inputs. */
+export interface LlavaParts {
+  readonly loaded: LoadedModel;
+  readonly runtime: Runtime;
+  readonly preparer: Preparer;
+}
+
 /**
  * A LLaVA on a GPU.
  *
@@ -75,10 +85,8 @@ export class Llava {
     readonly config: ModelConfig,
     /** The adapter that the model runs on. */
     readonly adapter: AdapterDescription,
-    private readonly gpu: Gpu,
-    private readonly model: LlavaModel,
-    private readonly runtime: Runtime,
-    private readonly preparer: Preparer,
+    /** What training and inspection build on. Not meant for programs: it may change in any release. */
+    readonly parts: LlavaParts,
     private readonly loadTime: number,
   ) {}
 
@@ -113,7 +121,8 @@ export class Llava {
       const runtime = await Runtime.create(gpu, model, config);
       const preparer = new Preparer(folder, config, model.rowsPerTile);
       const described = found ? describeAdapter(found) : describeDevice(device!);
-      return new Llava(config, described, gpu, model, runtime, preparer, performance.now() - began);
+      const parts = { loaded: { gpu, model, config, folder }, runtime, preparer };
+      return new Llava(config, described, parts, performance.now() - began);
     } catch (error) {
       await gpu?.dispose();
       throw error;
@@ -125,7 +134,19 @@ export class Llava {
   /** A request's model inputs: token ids and pixels. No GPU work. Throws what is wrong with the request or its pictures. */
   async prepare(request: Request, { signal }: { signal?: AbortSignal } = {}): Promise<Prepared> {
     this.#checkOpen();
-    return this.preparer.prepare(request, signal);
+    return this.parts.preparer.prepare(request, signal);
+  }
+
+  /** The checkpoint's tokenizer. Throws `TokenizerError` if it has none. */
+  async tokenizer(): Promise<Tokenizer> {
+    this.#checkOpen();
+    return this.parts.preparer.tokenizer();
+  }
+
+  /** One picture as the tower takes it. `pictures` is the number of pictures in its sample: OneVision tiles only a single one. */
+  async image(source: PictureSource, pictures = 1, signal?: AbortSignal): ReturnType<Preparer["image"]> {
+    this.#checkOpen();
+    return this.parts.preparer.image(source, pictures, signal);
   }
 
   /** The answer to a request. An aborted signal gives what there is so far, with the reason "aborted". */
@@ -152,12 +173,12 @@ export class Llava {
     const both = this.#signals(options.signal);
     const release = await this.#turn(both);
     try {
-      const prepared = await this.preparer.prepare(request, both);
+      const prepared = await this.parts.preparer.prepare(request, both);
       const seen = prepared.sights.length > 0 ? await this.#captureVision(prepared, capture) : {};
-      await this.runtime.see(prepared.sights, both);
+      await this.parts.runtime.see(prepared.sights, both);
       both.throwIfAborted();
       const ids = Uint32Array.from(prepared.inputIds);
-      const { logits, captured } = await this.runtime.captureLanguage(ids, prepared.source, { watch: capture, positions });
+      const { logits, captured } = await this.parts.runtime.captureLanguage(ids, prepared.source, { watch: capture, positions });
       return { logits, captured: { ...seen, ...captured } };
     } catch (error) {
       throw this.#closing ? disposed() : error;
@@ -170,7 +191,7 @@ export class Llava {
   async explain(): Promise<string> {
     const release = await this.#turn();
     try {
-      return explain(await this.runtime.decodeProgram());
+      return explain(await this.parts.runtime.decodeProgram());
     } finally {
       release();
     }
@@ -184,9 +205,9 @@ export class Llava {
   async #close(): Promise<void> {
     this.#stop.abort(disposed());
     await this.#queue;
-    await this.runtime.dispose();
-    freeWeights(this.model.parameters, this.gpu);
-    await this.gpu.dispose();
+    await this.parts.runtime.dispose();
+    freeWeights(this.parts.loaded.model.parameters, this.parts.loaded.gpu);
+    await this.parts.loaded.gpu.dispose();
   }
 
   async *#answer(request: Request, options: GenerateOptions): AsyncGenerator<string, GenerateResult> {
@@ -195,12 +216,12 @@ export class Llava {
     let release: (() => void) | undefined;
     try {
       release = await this.#turn(signal);
-      const tokenizer = await this.preparer.tokenizer();
-      const prepared = await this.preparer.prepare(request, signal);
+      const tokenizer = await this.parts.preparer.tokenizer();
+      const prepared = await this.parts.preparer.prepare(request, signal);
       const { eos } = this.config;
       const fallback = tokenizer.eosToken === undefined ? undefined : tokenizer.idOf(tokenizer.eosToken);
       const ends = new Set(eos.length > 0 || fallback === undefined ? eos : [fallback]);
-      const answer = generate(this.runtime, tokenizer, prepared, ends, this.loadTime, { ...options, signal });
+      const answer = generate(this.parts.runtime, tokenizer, prepared, ends, this.loadTime, { ...options, signal });
       for (;;) {
         const step = await answer.next();
         this.#checkOpen();
@@ -235,7 +256,7 @@ export class Llava {
       pixels.set(sight.pixels, at);
       at += sight.pixels.length;
     }
-    return this.runtime.captureVision(pixels, tiles, capture);
+    return this.parts.runtime.captureVision(pixels, tiles, capture);
   }
 
   /** Waits until earlier calls are done; returns what lets the next one go. Throws the signal's reason if aborted. */

@@ -5,6 +5,7 @@
  */
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
+import { cpuSince } from "../measure.ts";
 import type { PeerCall } from "./calls.ts";
 
 /** As much of onnxruntime-node's interface as is used here: it is no dependency of ours. */
@@ -22,9 +23,10 @@ interface Session {
 
 export type PeerRequest = { readonly load: PeerCall } | { readonly run: number; readonly result?: boolean };
 
-/** Milliseconds that the request took, the result if it was asked for, or what went wrong. */
+/** Milliseconds that the request took, by the clock and of all cores together, the result if it was asked for, or what went wrong. */
 export interface PeerAnswer {
   readonly time?: number;
+  readonly cpu?: number;
   readonly result?: Float32Array;
   readonly error?: string;
 }
@@ -45,9 +47,10 @@ async function answer(request: PeerRequest): Promise<PeerAnswer> {
     output = load.output;
     return { time: performance.now() - began };
   }
+  const before = process.cpuUsage();
   let result: Float32Array | undefined;
   for (let i = 0; i < request.run; i++) result = (await session!.run(feeds))[output].data;
-  return { time: performance.now() - began, ...(request.result ? { result } : {}) };
+  return { time: performance.now() - began, cpu: cpuSince(before), ...(request.result ? { result } : {}) };
 }
 
 process.on("message", (request: PeerRequest) => {

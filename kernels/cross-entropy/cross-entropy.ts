@@ -1,6 +1,8 @@
-import { family, kernel } from "../kernel.ts";
+import { family, kernel, type Params } from "../kernel.ts";
+import backwardVec4Code from "./cross-entropy-backward-vec4.wgsl?raw";
 import backwardCode from "./cross-entropy-backward.wgsl?raw";
 import { crossEntropyBackwardReference, crossEntropyReference } from "./cross-entropy.reference.ts";
+import vec4Code from "./cross-entropy-vec4.wgsl?raw";
 import code from "./cross-entropy.wgsl?raw";
 
 export { IGNORED_LABEL } from "./cross-entropy.reference.ts";
@@ -17,6 +19,11 @@ const backwardBindings = {
   params: ["rows", "width", "firstRow"],
 } as const;
 
+const quads = ({ width }: Params<"width">): boolean => width % 4 === 0;
+
+/** One workgroup per 4,096 columns of a row. */
+const blocks = ({ rows, width }: Params<"rows" | "width">): number => rows * Math.ceil(width / 4096);
+
 /**
  * Weighted cross entropy per row, for a block of rows of the logits [rows, width]: with f = firstRow,
  * lse[f + r] = log sum_c exp(logits[r, c]), loss[f + r] = weight[f + r] · (lse[f + r] - logits[r, labels[f + r]]).
@@ -28,6 +35,14 @@ export const crossEntropy = family({
   name: "cross-entropy",
   variants: [
     kernel({ name: "cross-entropy", code, ...forwardBindings, needs: [], groups: ({ rows }) => rows }),
+    kernel({
+      name: "cross-entropy-vec4",
+      code: vec4Code,
+      ...forwardBindings,
+      needs: [],
+      accepts: quads,
+      groups: ({ rows }) => rows,
+    }),
   ],
   reference: crossEntropyReference,
   cost: ({ rows, width }) => ({ flops: 4 * rows * width, bytes: 4 * rows * width }),
@@ -45,7 +60,15 @@ export const crossEntropyBackward = family({
       code: backwardCode,
       ...backwardBindings,
       needs: [],
-      groups: ({ rows, width }) => rows * Math.ceil(width / 4096),
+      groups: blocks,
+    }),
+    kernel({
+      name: "cross-entropy-backward-vec4",
+      code: backwardVec4Code,
+      ...backwardBindings,
+      needs: [],
+      accepts: quads,
+      groups: blocks,
     }),
   ],
   reference: crossEntropyBackwardReference,

@@ -1,6 +1,7 @@
 import { family, kernel } from "../kernel.ts";
 import normCode from "./norm.wgsl?raw";
 import { normReference, sumSquaresReference } from "./sum-squares.reference.ts";
+import vec4Code from "./sum-squares-vec4.wgsl?raw";
 import code from "./sum-squares.wgsl?raw";
 
 /**
@@ -18,6 +19,16 @@ export const sumSquares = family({
       write: ["y"],
       params: ["offset", "count", "slot"],
       needs: [],
+      groups: () => 1,
+    }),
+    kernel({
+      name: "sum-squares-vec4",
+      code: vec4Code,
+      read: ["x"],
+      write: ["y"],
+      params: ["offset", "count", "slot"],
+      needs: [],
+      accepts: ({ offset, count }) => offset % 4 === 0 && count % 4 === 0,
       groups: () => 1,
     }),
   ],

@@ -3,9 +3,10 @@ import { ChatTemplate, conversationTemplates, findChatTemplate, Tokenizer, Token
 import type { Folder } from "../../weights/index.ts";
 import { decodeImage, type PictureSource } from "../input/decode.ts";
 import { flattenMessages, normaliseRequest, type NormalisedRequest, type Request, type TemplateMessage } from "../input/messages.ts";
+import { gridShape, selectBestResolution, type Size } from "../input/anyres.ts";
 import { identityTable, packTable, pooledVideoTable, type RowTable } from "../input/pack.ts";
 import { type ProcessedImage, processImage, processVideo } from "../input/processors.ts";
-import { type ProcessorConfig, readProcessorConfig } from "../input/processor-config.ts";
+import { outputSize, type ProcessorConfig, readProcessorConfig } from "../input/processor-config.ts";
 import { encodePrompt, PromptError } from "../input/prompt.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { TEXT } from "../ops/index.ts";
@@ -139,14 +140,27 @@ export class Preparer {
     return { picture, sight: { pixels: picture.pixels, tiles: picture.tiles, table } };
   }
 
+  /**
+   * How a picture of a given size [height, width] is cut and packed: for batches whose pictures are processed already.
+   *
+   * @param pictures number of pictures in its sample
+   */
+  async layout(originalSize: Size, pictures: number): Promise<{ tiles: number; table: RowTable }> {
+    const processor = await this.#processor();
+    const { tiling } = processor.image;
+    if (!tiling || (pictures > 1 && tiling.several === "pad")) return { tiles: 1, table: this.#table({ originalSize }, processor) };
+    const grid = gridShape(selectBestResolution(originalSize, tiling.pinpoints), outputSize(processor.image));
+    return { tiles: 1 + grid[0] * grid[1], table: this.#table({ originalSize, grid }, processor) };
+  }
+
   /** How one picture's features become rows. */
-  #table(picture: ProcessedImage, processor: ProcessorConfig): RowTable {
+  #table({ originalSize, grid }: Pick<ProcessedImage, "originalSize" | "grid">, processor: ProcessorConfig): RowTable {
     const { tiling } = processor.image;
     if (!tiling) return identityTable(this.rowsPerTile);
     return packTable({
       side: this.#side(),
       newline: this.config.newline,
-      ...(picture.grid ? { grid: picture.grid, originalSize: picture.originalSize } : {}),
+      ...(grid ? { grid, originalSize } : {}),
       ...(tiling.maxTiles === undefined ? {} : { maxTiles: tiling.maxTiles }),
     });
   }

@@ -6,7 +6,7 @@ import { LlavaError } from "../../errors/index.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { Graph, type Intervention } from "../graph/graph.ts";
 import { Program } from "../graph/program.ts";
-import { Scalar, type Tensor } from "../graph/tensor.ts";
+import { type Resident, Scalar, type Tensor } from "../graph/tensor.ts";
 import { Workspace } from "../graph/workspace.ts";
 import type { ModelConfig } from "../models/config.ts";
 import type { DecodeContext } from "../models/decoder.ts";
@@ -105,6 +105,21 @@ export class Runtime {
   /** Tokens that fit. */
   get context(): number {
     return contextLength(this.config.text);
+  }
+
+  /** The rotary table [positions, head size]. */
+  get rotaryTable(): Resident {
+    return this.residents.table;
+  }
+
+  /** Makes the rotary table cover `positions`. */
+  async reserveTable(positions: number): Promise<void> {
+    await this.#reserveTable(positions, 0, positions);
+  }
+
+  /** Tells the programs that weights lie in new buffers. */
+  weightsMoved(): void {
+    this.workspace.moved();
   }
 
   /** Forgets all tokens. Images are forgotten by the next `see`. */

@@ -92,7 +92,7 @@ export class Gpu {
       return new Gpu(await adapter.requestDevice({ requiredFeatures, requiredLimits }), origin, true);
     } catch (cause) {
       throw new DriverError(
-        `the adapter ${adapter.info.description || adapter.info.vendor} gave no device: ${(cause as Error).message}; try another one (llava devices lists them)`,
+        `the adapter ${adapter.info.description || adapter.info.vendor} gave no device: ${oneLine(cause)}; try another one (llava devices lists them)`,
         { cause },
       );
     }
@@ -126,7 +126,7 @@ export class Gpu {
       // That the device is lost may be told a turn after the promises that it breaks.
       await new Promise((resolve) => setTimeout(resolve, 0));
       this.check();
-      throw new DriverError(`the GPU driver failed: ${(cause as Error).message}`, { cause });
+      throw new DriverError(`the GPU driver failed: ${oneLine(cause)}`, { cause });
     }
     this.check();
     return value;
@@ -146,11 +146,13 @@ export class Gpu {
     if (!pipeline) {
       pipeline = this.#compile(kernel, code);
       this.#pipelines.set(key, pipeline);
+      pipeline.catch(() => this.#pipelines.delete(key));
     }
     return pipeline;
   }
 
   async #compile(kernel: Kernel, code: string): Promise<GPUComputePipeline> {
+    this.check();
     const module = this.device.createShaderModule({ label: kernel.name, code });
     try {
       return await this.wait(
@@ -161,12 +163,13 @@ export class Gpu {
         }),
       );
     } catch (cause) {
+      if (cause instanceof DeviceLostError) throw cause;
       const { messages } = await module.getCompilationInfo();
       const first = messages.find((message) => message.type === "error");
       const where = first
         ? `line ${first.lineNum}:${first.linePos} ${first.message}: ${code.split("\n")[first.lineNum - 1]?.trim()}`
-        : (cause as Error).message;
-      this.#failure = undefined;
+        : oneLine(cause);
+      if (!(this.#failure instanceof DeviceLostError)) this.#failure = undefined;
       throw new DriverError(`kernel ${kernel.name} does not compile on this device: ${where}`, { cause });
     }
   }
@@ -262,6 +265,11 @@ function checkLimits(limits: GPUSupportedLimits, owner: string): void {
 }
 
 function describe(error: GPUError): Error {
-  if (error instanceof GPUOutOfMemoryError) return new GpuMemoryError(`the GPU is out of memory: ${error.message}`, 0);
-  return new DriverError(`the GPU driver reported: ${error.message.trim().replaceAll("\n", " ")}`);
+  if (error instanceof GPUOutOfMemoryError) return new GpuMemoryError(`the GPU is out of memory: ${oneLine(error)}`, 0);
+  return new DriverError(`the GPU driver reported: ${oneLine(error)}`);
+}
+
+/** A driver's words, which often take several lines, on one. */
+function oneLine(said: unknown): string {
+  return String((said as { message?: unknown }).message).replace(/\s+/g, " ").trim();
 }

@@ -1,4 +1,5 @@
 import { chooseAttention } from "../../kernels/attention/choose.ts";
+import { chooseAttentionBackwardKV, chooseAttentionBackwardQ } from "../../kernels/attention-backward/choose.ts";
 import type { AdapterTraits, Family, Kernel, Params } from "../../kernels/kernel.ts";
 import { chooseMatmul, chooseMatmulNN, chooseMatmulTN } from "../../kernels/matmul/choose.ts";
 
@@ -10,6 +11,8 @@ const choices: Readonly<Record<string, Choice>> = {
   "matmul-nn": chooseMatmulNN as Choice,
   "matmul-tn": chooseMatmulTN as Choice,
   attention: chooseAttention as Choice,
+  "attention-backward-q": chooseAttentionBackwardQ as Choice,
+  "attention-backward-kv": chooseAttentionBackwardKV as Choice,
 };
 
 /** The variant of a family to run for these parameters on this adapter. */

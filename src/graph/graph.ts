@@ -9,6 +9,17 @@ export interface Call {
   readonly params: Readonly<Record<string, number | Scalar>>;
 }
 
+/** Part of a gradient: `value` belongs to the block of `to` (seen as rows) that begins at `row` and `column`. */
+export interface Contribution {
+  readonly to: Tensor | Parameter;
+  readonly value: Tensor;
+  readonly row?: number;
+  readonly column?: number;
+}
+
+/** Whether a gradient with respect to an operand is wanted. */
+export type Needs = (operand: Operand | Parameter) => boolean;
+
 /** One operation as it was traced. A matrix that is split in row blocks takes one call per block. */
 export interface Node {
   readonly op: string;
@@ -17,6 +28,8 @@ export interface Node {
   readonly inputs: readonly (Operand | Parameter)[];
   readonly outputs: readonly Tensor[];
   readonly calls: readonly Call[];
+  /** Traces the gradients of the inputs from that of the first output. Absent where none flows. */
+  readonly backward?: (upstream: Tensor, needs: Needs) => Contribution[];
 }
 
 /** A function put in place of a named value while tracing: ablation, patching, steering. */

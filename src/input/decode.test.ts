@@ -120,6 +120,15 @@ describe("damaged pictures", () => {
   it("says that a GIF is cut short", async () => {
     const gif = readPicture("P9.gif", "pillow");
     await expect(decodeImage(gif.subarray(0, gif.length - 40))).rejects.toThrow(/cut short/);
+    const early = readPicture("no-end.gif", "pillow").slice();
+    early[31] = 4 | (5 << 3); // its first two codes: clear, end
+    await expect(decodeImage(early)).rejects.toThrow(/cut short: its first frame is incomplete$/);
+  });
+
+  it("says that the codes of a GIF make no sense", async () => {
+    const gif = readPicture("no-end.gif", "pillow").slice();
+    gif[31] = 4 | (7 << 3); // clear, and a string that was never begun
+    await expect(decodeImage(gif)).rejects.toThrow(/damaged: its compressed data makes no sense$/);
   });
 
   it("refuses headers that promise too much, before decoding", async () => {

@@ -44,17 +44,10 @@ export function blankImage(width: number, height: number, colour: readonly numbe
 
 /**
  * The part of `image` that starts at (`left`, `top`) and measures width x height; what lies outside of the picture is
- * black, or of `colour`. `left` and `top` may be negative: so this crops, pads, or both.
+ * black. `left` and `top` may be negative: so this crops, pads, or both.
  */
-export function cropImage(
-  image: Image,
-  left: number,
-  top: number,
-  width: number,
-  height: number,
-  colour?: readonly number[],
-): Image {
-  const out = blankImage(width, height, colour);
+export function cropImage(image: Image, left: number, top: number, width: number, height: number): Image {
+  const out = blankImage(width, height);
   const x0 = Math.max(left, 0);
   const x1 = Math.min(left + width, image.width);
   if (x1 <= x0) return out;

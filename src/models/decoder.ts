@@ -33,6 +33,8 @@ export interface Decoder {
   decode(x: Tensor, context: DecodeContext): Tensor;
   /** Hidden states [n, D] -> logits [n, V]. */
   head(x: Tensor): Tensor;
+  /** The matrix of the head, [V, D]. */
+  readonly headWeight: Parameter;
 }
 
 /** A decoder. Its head shares the embedding matrix if the checkpoint ties them. */
@@ -50,6 +52,7 @@ export function decoder(scope: Scope, config: TextConfig): Decoder {
       return scope.at("norm").name(norm(x));
     },
     head: (x) => x.graph.within(scope.path, () => linear(x, head)),
+    headWeight: head,
   };
 }
 

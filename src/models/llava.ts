@@ -4,9 +4,9 @@
  * states they take, and in how the tiles of a picture become rows (`src/input/pack.ts`).
  */
 import type { Graph } from "../graph/graph.ts";
-import { type Parameter, type Resident, ShapeError, type Tensor } from "../graph/tensor.ts";
+import { type Operand, type Parameter, ShapeError, type Tensor } from "../graph/tensor.ts";
 import { Scope } from "../nn/scope.ts";
-import { concat, dropFirst, placeRows } from "../ops/index.ts";
+import { concat, dropFirst, placeRows, type RowMix } from "../ops/index.ts";
 import type { ModelConfig } from "./config.ts";
 import { type DecodeContext, decoder } from "./decoder.ts";
 import { projector } from "./projector.ts";
@@ -22,11 +22,23 @@ export interface LlavaModel {
   /** Steps 1 and 2: pixels [tiles, 3, S, S] -> image rows [tiles, rows, D]. */
   see(pixels: Tensor): Tensor;
   /** Steps 3 and 4: ids [n], image rows and for every token its row or TEXT [n] -> embeddings [n, D]. */
-  embed(ids: Tensor, images?: { readonly rows: Resident; readonly source: Tensor }): Tensor;
+  embed(ids: Tensor, images?: PlacedRows): Tensor;
   /** Step 5: embeddings [n, D] -> hidden states [n, D]. */
   decode(x: Tensor, context: DecodeContext): Tensor;
   /** Hidden states [n, D] -> logits [n, V]. */
   head(x: Tensor): Tensor;
+  /** The matrix of the head, [V, D]. */
+  readonly headWeight: Parameter;
+}
+
+/** Image rows and where they go. */
+export interface PlacedRows {
+  /** [m, D] */
+  readonly rows: Operand;
+  /** For every token its row, or TEXT, [n]. */
+  readonly source: Tensor;
+  /** What gradients need: see `placeRows`. */
+  readonly inverse?: { readonly text: RowMix; readonly rows: RowMix };
 }
 
 /** Declares a model's weights and returns its steps as functions that trace. */
@@ -46,11 +58,12 @@ export function llava(config: ModelConfig): LlavaModel {
     },
     embed: (ids, images) => {
       const text = inLanguage(ids.graph, () => language.embed(ids));
-      const merged = images ? inLanguage(ids.graph, () => placeRows(text, images.rows, images.source)) : text;
+      const merged = images ? inLanguage(ids.graph, () => placeRows(text, images.rows, images.source, images.inverse)) : text;
       return root.at("language.embeddings").name(merged);
     },
     decode: language.decode,
     head: (x) => root.at("logits").name(language.head(x)),
+    headWeight: language.headWeight,
   };
 }
 

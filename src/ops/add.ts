@@ -10,6 +10,7 @@ export function add(a: Tensor, b: Tensor): Tensor {
     inputs: [a, b],
     outputs: [y],
     calls: [{ family: kernels, read: { a, b }, write: { y }, params: { size: a.size } }],
+    backward: (dy) => [{ to: a, value: dy }, { to: b, value: dy }],
   });
   return y;
 }

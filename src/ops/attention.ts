@@ -1,5 +1,12 @@
-import { attention as attentionKernels, attentionWeights as weightsKernels } from "../../kernels/index.ts";
-import { expectShape, type Operand, type Scalar, shapeText, type Tensor } from "../graph/tensor.ts";
+import {
+  attention as attentionKernels,
+  attentionBackwardKV,
+  attentionBackwardQ,
+  attentionDelta,
+  attentionWeights as weightsKernels,
+} from "../../kernels/index.ts";
+import type { Contribution } from "../graph/graph.ts";
+import { expectShape, isTensor, type Operand, Scalar, shapeText, type Tensor } from "../graph/tensor.ts";
 
 /** Where the heads of queries, keys or values lie: columns [offset, offset + heads · headSize) of the rows of an operand. */
 export interface HeadSlice {
@@ -50,8 +57,46 @@ export function attention(q: HeadSlice & { readonly of: Tensor }, k: HeadSlice, 
         params: { ...params, vStride: v.of.shape.at(-1)!, vOffset: v.offset },
       },
     ],
+    backward: (dy) => attentionBackward(q, k, v, y, lse, dy, options),
   });
   return y;
+}
+
+/**
+ * Recomputes the probabilities from the saved log-sum-exp, twice: once a query at a time, once a key at a time.
+ * Dao et al. 2022, "FlashAttention", appendix B.
+ */
+function attentionBackward(
+  q: HeadSlice & { readonly of: Tensor },
+  k: HeadSlice,
+  v: HeadSlice,
+  y: Tensor,
+  lse: Tensor,
+  dy: Tensor,
+  options: AttentionOptions,
+): Contribution[] {
+  const { graph } = q.of;
+  const { heads, keyValueHeads, headSize, queries, keys, batch = 1 } = options;
+  expectShape(isTensor(k.of) && isTensor(v.of) && !(keys instanceof Scalar), () => "attention: a cached sequence has no gradients; trace it without a cache");
+  const params = { ...attentionParams("attention", q, k, options), vStride: v.of.width, vOffset: v.offset };
+  const delta = graph.value([batch, heads, queries]);
+  const dq = graph.value([batch * queries, heads * headSize]);
+  const [dk, dv] = [graph.value([batch * keys, keyValueHeads * headSize]), graph.value([batch * keys, keyValueHeads * headSize])];
+  graph.record({
+    op: "attentionDelta",
+    inputs: [dy, y],
+    outputs: [delta],
+    calls: [{ family: attentionDelta, read: { dy, y }, write: { delta }, params: { batch, queries, heads, headSize } }],
+  });
+  const read = { q: q.of, k: k.of, v: v.of, dy, lse, delta };
+  const inputs = [q.of, k.of, v.of, dy, lse, delta];
+  graph.record({ op: "attentionBackwardQ", inputs, outputs: [dq], calls: [{ family: attentionBackwardQ, read, write: { dq }, params }] });
+  graph.record({ op: "attentionBackwardKV", inputs, outputs: [dk, dv], calls: [{ family: attentionBackwardKV, read, write: { dk, dv }, params }] });
+  return [
+    { to: q.of, value: dq, column: q.offset },
+    { to: k.of, value: dk, column: k.offset },
+    { to: v.of, value: dv, column: v.offset },
+  ];
 }
 
 /**

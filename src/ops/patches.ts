@@ -1,5 +1,7 @@
-import { patchTokens as tokenKernels, unfold as unfoldKernels } from "../../kernels/index.ts";
+import { patchTokens as tokenKernels, sumBatch, unfold as unfoldKernels } from "../../kernels/index.ts";
+import type { Contribution } from "../graph/graph.ts";
 import { expectShape, type Parameter, shapeText, type Tensor } from "../graph/tensor.ts";
+import { dropFirst, sliceRows } from "./rows.ts";
 
 /**
  * The patches of every picture as rows: pixels [B, C, H, W] -> [B·g·g', C·P·P] with g = ⌊H/P⌋, g' = ⌊W/P⌋; what does not fill a
@@ -46,6 +48,24 @@ export function patchTokens(patches: Tensor, batch: number, position: Parameter,
         params: { batch, patches: count, prefix, width },
       },
     ],
+    backward: (dy, needs) => {
+      const gradients: Contribution[] = [];
+      if (needs(patches)) gradients.push({ to: patches, value: prefix ? dropFirst(dy, prefix) : dy });
+      if (needs(position) || (classToken && needs(classToken))) {
+        const total = sumOverBatch(dy);
+        gradients.push({ to: position, value: total });
+        if (classToken) gradients.push({ to: classToken, value: sliceRows(total, { rows: 1, width }) });
+      }
+      return gradients;
+    },
   });
+  return y;
+}
+
+/** y[i] = Σ_b x[b, i]: [B, ...] -> [...]. */
+function sumOverBatch(x: Tensor): Tensor {
+  const [batch, ...shape] = x.shape as [number, ...number[]];
+  const y = x.graph.value(shape);
+  x.graph.record({ op: "sumOverBatch", inputs: [x], outputs: [y], calls: [{ family: sumBatch, read: { x }, write: { y }, params: { batch, size: y.size } }] });
   return y;
 }

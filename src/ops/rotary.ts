@@ -55,6 +55,17 @@ export function rotary(x: HeadSlice & { readonly of: Tensor }, table: Resident, 
         },
       },
     ],
+    backward: (dy) => [{ to: x.of, value: rotateBack(dy, table, options, rows), column: x.offset }],
   });
   if (!into) return y as Tensor;
+}
+
+/** The gradient of a rotation is the rotation by the opposite angle. */
+function rotateBack(dy: Tensor, table: Resident, { heads, headSize, position, sequence }: RotaryOptions, rows: number): Tensor {
+  const width = heads * headSize;
+  const dx = dy.graph.value([rows, width]);
+  const place = { xStride: width, xOffset: 0, yStride: width, yOffset: 0, yRow: 0 };
+  const params = { rows, heads, headSize, ...place, position, sequence: sequence ?? rows, inverse: 1 };
+  dy.graph.record({ op: "rotateBack", inputs: [dy, table], outputs: [dx], calls: [{ family: kernels, read: { x: dy, table }, write: { y: dx }, params }] });
+  return dx;
 }

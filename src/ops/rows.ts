@@ -1,6 +1,6 @@
-import { copyRows as copyKernels, mixRows as mixKernels, placeRows as placeKernels } from "../../kernels/index.ts";
-import type { Graph } from "../graph/graph.ts";
-import { expectShape, type Operand, type Resident, type Scalar, shapeText, type Tensor } from "../graph/tensor.ts";
+import { addRows as addKernels, copyRows as copyKernels, fill as fillKernels, mixRows as mixKernels, placeRows as placeKernels } from "../../kernels/index.ts";
+import type { Graph, Needs } from "../graph/graph.ts";
+import { expectShape, isTensor, type Operand, type Parameter, type Resident, type Scalar, shapeText, type Tensor } from "../graph/tensor.ts";
 
 export interface CopyOptions {
   readonly rows: number;
@@ -9,6 +9,21 @@ export interface CopyOptions {
   readonly fromColumn?: number;
   readonly toRow?: number | Scalar;
   readonly toColumn?: number;
+}
+
+/** A vector parameter [D] as a value [1, D]. */
+export function parameterRow(graph: Graph, parameter: Parameter): Tensor {
+  const width = parameter.shape.reduce((product, length) => product * length, 1);
+  const y = graph.value([1, width]);
+  const x = { ...parameter.block, shape: [1, width] };
+  graph.record({
+    op: "parameterRow",
+    inputs: [parameter],
+    outputs: [y],
+    calls: [copyCall(x, y, { rows: 1, width })],
+    backward: (dy) => [{ to: parameter, value: dy }],
+  });
+  return y;
 }
 
 /** Copies a block of `rows` x `width` elements of x [·, C] into resident data, at row `toRow`. */
@@ -22,14 +37,30 @@ export function dropFirst(x: Tensor, count: number): Tensor {
   const rows = tokens - count;
   const y = x.graph.value([batch, rows, width]);
   const calls = Array.from({ length: batch }, (_, b) => copyCall(x, y, { rows, width, fromRow: b * tokens + count, toRow: b * rows }));
-  x.graph.record({ op: "dropFirst", inputs: [x], outputs: [y], calls });
+  x.graph.record({
+    op: "dropFirst",
+    inputs: [x],
+    outputs: [y],
+    calls,
+    backward: (dy) => {
+      const block = (b: number) => sliceRows(dy, { rows, width, fromRow: b * rows });
+      return Array.from({ length: batch }, (_, b) => ({ to: x, value: batch === 1 ? dy : block(b), row: b * tokens + count }));
+    },
+  });
   return y;
 }
 
 /** A block of the rows of x [·, C] as a new value [rows, width]. */
 export function sliceRows(x: Tensor, options: CopyOptions): Tensor {
   const y = x.graph.value([options.rows, options.width]);
-  x.graph.record({ op: "sliceRows", inputs: [x], outputs: [y], calls: [copyCall(x, y, options)] });
+  const { fromRow = 0, fromColumn = 0 } = options;
+  x.graph.record({
+    op: "sliceRows",
+    inputs: [x],
+    outputs: [y],
+    calls: [copyCall(x, y, options)],
+    ...(typeof fromRow === "number" ? { backward: (dy: Tensor) => [{ to: x, value: dy, row: fromRow, column: fromColumn }] } : {}),
+  });
   return y;
 }
 
@@ -49,15 +80,30 @@ export function concat(parts: readonly Tensor[], axis: "rows" | "columns"): Tens
     at += axis === "rows" ? part.rows : part.width;
     return call;
   });
-  first.graph.record({ op: "concat", inputs: parts, outputs: [y], calls });
+  first.graph.record({
+    op: "concat",
+    inputs: parts,
+    outputs: [y],
+    calls,
+    backward: (dy) => {
+      let from = 0;
+      return parts.map((part) => {
+        const value = sliceRows(dy, { rows: part.rows, width: part.width, ...(axis === "rows" ? { fromRow: from } : { fromColumn: from }) });
+        from += axis === "rows" ? part.rows : part.width;
+        return { to: part, value };
+      });
+    },
+  });
   return y;
 }
 
 /**
  * y[r] = Σ_t weight[r, t] · x[index[r, t]]: one table-driven operation for gathering, bilinear resizing and average pooling of
  * feature maps. x [n, D], index [m, T] (u32), weight [m, T] -> [m, D].
+ *
+ * @param transposed the table of the transposed map, [n, T'], where gradients shall flow to x
  */
-export function mixRows(x: Operand & { readonly shape: readonly number[] }, index: Tensor, weight: Tensor): Tensor {
+export function mixRows(x: Operand, index: Tensor, weight: Tensor, transposed?: RowMix): Tensor {
   const width = x.shape.at(-1)!;
   const [rows, taps] = index.shape as [number, number];
   const y = index.graph.value([rows, width]);
@@ -66,8 +112,15 @@ export function mixRows(x: Operand & { readonly shape: readonly number[] }, inde
     inputs: [x, index, weight],
     outputs: [y],
     calls: [{ family: mixKernels, read: { x, index, weight }, write: { y }, params: { rows, taps, width } }],
+    ...(transposed && isTensor(x) ? { backward: (dy: Tensor) => [{ to: x, value: mixRows(dy, transposed.index, transposed.weight) }] } : {}),
   });
   return y;
+}
+
+/** A table for `mixRows`: index [m, T] (u32) and weight [m, T]. */
+export interface RowMix {
+  readonly index: Tensor;
+  readonly weight: Tensor;
 }
 
 /** Marks a row of `placeRows` that keeps its text embedding. */
@@ -76,8 +129,11 @@ export const TEXT = 0xffffffff;
 /**
  * y[i] = source[i] is TEXT ? text[i] : rows[source[i]]: image features take the places of the image tokens.
  * text [n, D], rows [m, D], source [n] (u32) -> [n, D].
+ *
+ * @param inverse where gradients shall flow: for every token itself with weight 1 if it is text and 0 if not, [n, 1]; and for
+ *   every row the token that it went to, [m, 1]
  */
-export function placeRows(text: Tensor, rows: Operand, source: Tensor): Tensor {
+export function placeRows(text: Tensor, rows: Operand, source: Tensor, inverse?: { readonly text: RowMix; readonly rows: RowMix }): Tensor {
   expectShape(
     rows.shape.at(-1) === text.width && source.size === text.rows,
     () => `placeRows: expected rows of width ${text.width} and ${text.rows} sources, got ${shapeText(rows.shape)} and ${shapeText(source.shape)}`,
@@ -88,8 +144,29 @@ export function placeRows(text: Tensor, rows: Operand, source: Tensor): Tensor {
     inputs: [text, rows, source],
     outputs: [y],
     calls: [{ family: placeKernels, read: { text, rows, source }, write: { y }, params: { count: text.rows, width: text.width } }],
+    ...(inverse && isTensor(rows)
+      ? {
+          backward: (dy: Tensor, needs: Needs) => [
+            ...(needs(text) ? [{ to: text, value: mixRows(dy, inverse.text.index, inverse.text.weight) }] : []),
+            ...(needs(rows) ? [{ to: rows, value: mixRows(dy, inverse.rows.index, inverse.rows.weight) }] : []),
+          ],
+        }
+      : {}),
   });
   return y;
+}
+
+/** A value of zeros. */
+export function zeros(graph: Graph, shape: readonly number[]): Tensor {
+  const y = graph.value(shape);
+  graph.record({ op: "zeros", inputs: [], outputs: [y], calls: [{ family: fillKernels, read: {}, write: { y }, params: { size: y.size, value: 0 } }] });
+  return y;
+}
+
+/** y[toRow + r, toColumn + c] += scale · x[fromRow + r, fromColumn + c], in place: y may be a value that is still being summed, or resident. */
+export function addInto(x: Tensor, y: Operand, options: CopyOptions, scale = 1): void {
+  const { family: _, params, ...operands } = copyCall(x, y, options);
+  x.graph.record({ op: "addInto", inputs: [x, y], outputs: isTensor(y) ? [y] : [], calls: [{ family: addKernels, ...operands, params: { ...params, scale } }] });
 }
 
 function copyCall(x: Operand, y: Operand, { rows, width, fromRow = 0, fromColumn = 0, toRow = 0, toColumn = 0 }: CopyOptions) {

@@ -13,7 +13,7 @@ export async function browserTests(): Promise<TestProjectInlineConfiguration> {
   return {
     resolve: { alias: sourceAliases("browser") },
     // Pre-bundling would part the decoders from their .wasm files.
-    optimizeDeps: { exclude: ["@jsquash/jpeg", "@jsquash/png", "@jsquash/webp"] },
+    optimizeDeps: { exclude: ["@jsquash/jpeg", "@jsquash/webp"] },
     test: {
       name: "browser",
       include: ["test/browser/*.test.ts"],

@@ -1,0 +1,177 @@
+/** From a batch as Hugging Face's processors give it to the inputs of a training program. CPU only. */
+import { LlavaError } from "../../errors/index.ts";
+import type { RowTable } from "../input/pack.ts";
+import { IGNORED, TEXT } from "../ops/index.ts";
+import type { Batch } from "./data/index.ts";
+
+/** A batch that cannot be learnt from. */
+export class BatchError extends LlavaError {
+  override name = "BatchError";
+}
+
+/** How a picture is cut into tiles and its features into rows. */
+export interface PictureLayout {
+  readonly tiles: number;
+  readonly table: RowTable;
+}
+
+/** What a training program reads, and the sizes that it is compiled for. */
+export interface TrainingInputs {
+  readonly samples: number;
+  /** Tokens of a sample, padding included. */
+  readonly length: number;
+  readonly tiles: number;
+  /** Image rows of all pictures; 0 without pictures. */
+  readonly rows: number;
+  /** Positions that learn. */
+  readonly learning: number;
+  /** By input name: see `traceLoss`. Without `weight`, which depends on the normalisation. */
+  readonly values: Readonly<Record<string, Float32Array | Uint32Array>>;
+  /** Widths of the tables, which programs are compiled for. */
+  readonly taps: Readonly<Record<"pack" | "unpack" | "newlines", number>>;
+}
+
+type BatchInput = Pick<Batch, "inputIds" | "labels"> & Partial<Omit<Batch, "inputIds" | "labels">>;
+
+/**
+ * Lays out a batch. Labels are shifted here: position t learns the label of t + 1.
+ *
+ * @param layouts of every picture, in order
+ * @param rowsPerTile rows that the tower and projector give for a tile
+ * @throws BatchError if ids, labels and pictures do not fit together
+ */
+export function layOutBatch(batch: BatchInput, layouts: readonly PictureLayout[], rowsPerTile: number, imageToken: number): TrainingInputs {
+  const { inputIds, labels } = batch;
+  const samples = inputIds.length;
+  if (samples === 0) throw new BatchError("batch: expected at least one sample, got none");
+  if (labels.length !== samples) throw new BatchError(`batch: expected ${samples} rows of labels, got ${labels.length}`);
+  const length = Math.max(...inputIds.map((row) => row.length));
+  const rows = layouts.reduce((sum, { table }) => sum + table.rows, 0);
+
+  const ids = new Uint32Array(samples * length);
+  const targets = new Uint32Array(samples * length).fill(IGNORED);
+  const source = new Uint32Array(samples * length).fill(TEXT);
+  const rowIndex = new Uint32Array(rows);
+  let next = 0;
+  let learning = 0;
+  inputIds.forEach((row, b) => {
+    if (labels[b]!.length !== row.length) throw new BatchError(`batch: sample ${b} has ${row.length} ids and ${labels[b]!.length} labels`);
+    row.forEach((id, t) => {
+      const at = b * length + t;
+      ids[at] = id;
+      if (id === imageToken && rows > 0) {
+        if (next < rows) rowIndex[next] = at;
+        source[at] = next++;
+      }
+      const target = labels[b]![t + 1];
+      const masked = batch.attentionMask?.[b]?.[t + 1] === 0;
+      if (target === undefined || target < 0 || masked) return;
+      targets[at] = target;
+      learning++;
+    });
+  });
+  if (next !== rows) throw new BatchError(`batch: expected ${rows} image tokens for its pictures, got ${next}; check input ids and picture sizes`);
+
+  const tables = joinTables(layouts, rowsPerTile);
+  return {
+    samples,
+    length,
+    tiles: layouts.reduce((sum, { tiles }) => sum + tiles, 0),
+    rows,
+    learning,
+    values: {
+      ids,
+      labels: targets,
+      ...(rows > 0
+        ? {
+            source,
+            pixels: realTiles(batch, layouts),
+            textIndex: Uint32Array.from(ids.keys()),
+            textWeight: Float32Array.from(source, (row) => (row === TEXT ? 1 : 0)),
+            rowIndex,
+            rowWeight: new Float32Array(rows).fill(1),
+            ...tables.values,
+          }
+        : {}),
+    },
+    taps: tables.taps,
+  };
+}
+
+/** The pixels of the tiles that are no padding, [tiles, 3, S, S]. */
+function realTiles({ pixelValues }: BatchInput, layouts: readonly PictureLayout[]): Float32Array {
+  const shape = pixelValues!.shape;
+  const perPicture = shape.length === 5 ? shape[1]! : 1;
+  const tileSize = shape.slice(-3).reduce((product, length) => product * length, 1);
+  const pieces = layouts.map(({ tiles }, i) => {
+    if (tiles > perPicture) throw new BatchError(`batch: picture ${i} has ${tiles} tiles by its size, pixelValues ${shape.join(" x ")} hold ${perPicture}`);
+    return pixelValues!.data.subarray(i * perPicture * tileSize, (i * perPicture + tiles) * tileSize);
+  });
+  const all = new Float32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
+}
+
+/**
+ * One table for all pictures, and its transposes for the gradients. Newlines are kept apart: one learned row gets the
+ * gradients of many, and would make every row of the transposed table as long.
+ */
+function joinTables(layouts: readonly PictureLayout[], rowsPerTile: number) {
+  const taps = Math.max(1, ...layouts.map(({ table }) => table.taps));
+  const rows = layouts.reduce((sum, { table }) => sum + table.rows, 0);
+  const features = rowsPerTile * layouts.reduce((sum, { tiles }) => sum + tiles, 0);
+  const index = new Uint32Array(rows * taps);
+  const weight = new Float32Array(rows * taps);
+  const isNewline = new Float32Array(rows);
+  const uses: [row: number, weight: number][][] = Array.from({ length: features }, () => []);
+  const newlines: number[] = [];
+  let row = 0;
+  let first = 0;
+  for (const { table, tiles } of layouts) {
+    for (let r = 0; r < table.rows; r++, row++) {
+      if (table.index[r * table.taps] === 0) {
+        isNewline[row] = 1;
+        newlines.push(row);
+        continue;
+      }
+      for (let t = 0; t < table.taps; t++) {
+        const share = table.weight[r * table.taps + t]!;
+        const feature = first + table.index[r * table.taps + t]! - 1;
+        index[row * taps + t] = feature;
+        weight[row * taps + t] = share;
+        if (share !== 0) uses[feature]!.push([row, share]);
+      }
+    }
+    first += tiles * rowsPerTile;
+  }
+  const back = Math.max(1, ...uses.map((list) => list.length));
+  const backIndex = new Uint32Array(features * back);
+  const backWeight = new Float32Array(features * back);
+  uses.forEach((list, feature) =>
+    list.forEach(([from, share], t) => {
+      backIndex[feature * back + t] = from;
+      backWeight[feature * back + t] = share;
+    }),
+  );
+  return {
+    taps: { pack: taps, unpack: back, newlines: newlines.length },
+    values: {
+      packIndex: index,
+      packWeight: weight,
+      unpackIndex: backIndex,
+      unpackWeight: backWeight,
+      ...(newlines.length > 0
+        ? {
+            newlineIndex: new Uint32Array(rows),
+            newlineWeight: isNewline,
+            newlineRows: Uint32Array.from(newlines),
+            newlineOnes: new Float32Array(newlines.length).fill(1),
+          }
+        : {}),
+    },
+  };
+}

@@ -1,0 +1,54 @@
+import type { Graph } from "../graph/graph.ts";
+import type { Resident, Tensor } from "../graph/tensor.ts";
+import type { ModelConfig } from "../models/config.ts";
+import type { LlavaModel } from "../models/llava.ts";
+import { add, linearCrossEntropy, mixRows, parameterRow, type RowMix } from "../ops/index.ts";
+import type { TrainingInputs } from "./batch.ts";
+
+/** The loss of a traced batch. */
+export interface TracedLoss {
+  /** weight · negative log-likelihood of every position, [B·T]. */
+  readonly rows: Tensor;
+  /** The weights of the positions, an input, [B·T]. */
+  readonly weight: Tensor;
+}
+
+/**
+ * Traces the five steps of a LLaVA on whole sequences, and the cross entropy of the next tokens.
+ *
+ * @param sizes of the batch; inputs of the program are its `values` and `weight`
+ * @param table rotary table
+ */
+export function traceLoss(graph: Graph, model: LlavaModel, config: ModelConfig, sizes: TrainingInputs, table: Resident): TracedLoss {
+  const { samples, length, rows } = sizes;
+  const count = samples * length;
+  const ids = graph.input("ids", [count], "u32");
+  const images = rows > 0 ? placement(graph, model, config, sizes) : undefined;
+  const hidden = model.decode(model.embed(ids, images), { table, batch: samples });
+  const labels = graph.input("labels", [count], "u32");
+  const weight = graph.input("weight", [count]);
+  return { rows: linearCrossEntropy(hidden, model.headWeight, labels, weight), weight };
+}
+
+/** The image rows of all pictures [R, D], and where they go. */
+function placement(graph: Graph, model: LlavaModel, config: ModelConfig, { samples, length, tiles, rows, taps }: TrainingInputs) {
+  const { imageSize, channels } = config.vision!;
+  const seen = model.see(graph.input("pixels", [tiles, channels, imageSize, imageSize])); // [tiles, rows, D]
+  const features = graph.view(seen, [seen.rows, seen.width]);
+  const pack = mix(graph, "pack", rows, taps.pack);
+  let packed = mixRows(features, pack.index, pack.weight, mix(graph, "unpack", features.rows, taps.unpack));
+  if (model.newline && taps.newlines > 0) {
+    const lines: RowMix = { index: graph.input("newlineRows", [1, taps.newlines], "u32"), weight: graph.input("newlineOnes", [1, taps.newlines]) };
+    const newline = mix(graph, "newline", rows, 1);
+    packed = add(packed, mixRows(parameterRow(graph, model.newline), newline.index, newline.weight, lines));
+  }
+  return {
+    rows: packed,
+    source: graph.input("source", [samples * length], "u32"),
+    inverse: { text: mix(graph, "text", samples * length, 1), rows: mix(graph, "row", rows, 1) },
+  };
+}
+
+function mix(graph: Graph, name: string, rows: number, taps: number): RowMix {
+  return { index: graph.input(`${name}Index`, [rows, taps], "u32"), weight: graph.input(`${name}Weight`, [rows, taps]) };
+}

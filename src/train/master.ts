@@ -1,0 +1,28 @@
+import { unpack } from "../../kernels/index.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import { Graph } from "../graph/graph.ts";
+import { Program } from "../graph/program.ts";
+import type { Parameter, ParameterBlock } from "../graph/tensor.ts";
+import type { Workspace } from "../graph/workspace.ts";
+import { OptionError } from "../generate/errors.ts";
+
+/** Replaces a parameter's packed f16 or bf16 values by f32 ones, which an optimizer can move by small steps. */
+export async function makeMaster(gpu: Gpu, workspace: Workspace, parameter: Parameter): Promise<void> {
+  if (parameter.blocks.length > 1) {
+    throw new OptionError("trainable", "weights that fit one storage binding of this adapter", parameter.path);
+  }
+  const old = parameter.block;
+  if (old.type === "f32") return;
+  const size = parameter.shape.reduce((product, length) => product * length, 1);
+  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
+  const block: ParameterBlock = { ...old, type: "f32", buffer: await gpu.allocate(parameter.path, size * 4, usage) };
+  const graph = new Graph();
+  graph.record({ op: "unpack", inputs: [], outputs: [], calls: [{ family: unpack, read: { x: old }, write: { y: block }, params: { size } }] });
+  const program = await Program.compile(graph, workspace, { outputs: {} });
+  program.run({});
+  await gpu.idle();
+  program.dispose();
+  parameter.blocks = [block];
+  gpu.free(old.buffer);
+  workspace.moved();
+}
