@@ -21,10 +21,10 @@ fn gated_by_sigmoid(x: f32, z: f32) -> f32 {
 }
 
 // x · Φ(x) = max(x, 0) - a · Φ(-a) with a = |x|: no cancellation on either side. Beyond 14 the tail is below the
-// smallest f32.
+// smallest f32. The maximum is written as a sum, which hands a NaN on; min and max drop it.
 fn gelu(x: f32) -> f32 {
   let a = min(abs(x), 14.0);
-  return max(x, 0.0) - a * normal_tail(a);
+  return (0.5 * x + 0.5 * abs(x)) - a * normal_tail(a);
 }
 
 // Φ(-a) = exp(-a²/2) · P(t) with t = 1 / (1 + 0.33 a), P a polynomial fitted for the least relative error on

@@ -7,6 +7,7 @@ export const embeddingBackwardCases: Case[] = [
   { rows: 131, width: 37, first: 5, count: 11, accumulate: 0, vocabulary: 29 },
   { rows: 131, width: 68, first: 5, count: 11, accumulate: 1, vocabulary: 29 },
   { rows: 4099, width: 5, first: 3, count: 13, accumulate: 0, vocabulary: 17 },
+  { rows: 2111, width: 67, first: 1, count: 150, accumulate: 1, vocabulary: 151 },
   { rows: 71, width: 896, first: 100, count: 53, accumulate: 1, vocabulary: 200 },
 ].map(({ vocabulary, ...params }) =>
   makeCase(

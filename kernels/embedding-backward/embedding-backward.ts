@@ -17,7 +17,7 @@ export const embeddingBackward = family({
       write: ["y"],
       params: ["rows", "width", "first", "count", "accumulate"],
       needs: [],
-      groups: ({ count }) => count,
+      groups: ({ width, count }) => Math.ceil(count / 64) * Math.ceil(width / 64),
     }),
   ],
   reference: embeddingBackwardReference,

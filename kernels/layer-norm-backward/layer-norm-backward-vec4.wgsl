@@ -3,7 +3,7 @@
 //
 // The gradient of layer-norm.wgsl by its input.
 // A workgroup owns one row; an invocation owns every 64th group of four columns. The width is a multiple of 4.
-//   1. the mean: each invocation sums its columns, a tree in workgroup memory adds the 64 partial sums;
+//   1. the mean: each invocation sums its columns, `total` adds the 64 partial sums;
 //   2. the sums of d², g and g · d likewise, in one pass;
 //   3. each invocation computes its columns of dx.
 // Mean and scale are computed again rather than kept from the forward pass: x has to be read anyhow.
@@ -21,19 +21,25 @@ struct Params {
 @group(0) @binding(4) var<uniform> params: Params;
 
 var<workgroup> partial: array<vec3f, 64>;
+var<workgroup> eighths: array<vec3f, 8>;
 
-// The sums over the workgroup's invocations, the same in all of them.
+// The sums over the workgroup's invocations, the same in all of them: of 64 values, then of 8. A tree has six barriers
+// where this has two, and barriers are what costs most on a software adapter.
 fn total(lane: u32, value: vec3f) -> vec3f {
   partial[lane] = value;
   workgroupBarrier();
-  for (var half = 32u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      partial[lane] += partial[lane + half];
+  if (lane < 8u) {
+    var sum = partial[lane];
+    for (var other = lane + 8u; other < 64u; other += 8u) {
+      sum += partial[other];
     }
-    workgroupBarrier();
+    eighths[lane] = sum;
   }
-  let sum = partial[0];
   workgroupBarrier();
+  var sum = eighths[0];
+  for (var k = 1u; k < 8u; k++) {
+    sum += eighths[k];
+  }
   return sum;
 }
 

@@ -4,7 +4,7 @@
 // The gradient of rms-norm.wgsl by its input.
 // A workgroup owns one row; an invocation owns every 64th group of four columns. The width is a multiple of 4.
 //   1. each invocation sums x² and g · x over its columns;
-//   2. a tree in workgroup memory adds the 64 pairs of partial sums;
+//   2. `total` adds the 64 pairs of partial sums;
 //   3. each invocation computes its columns of dx.
 
 struct Params {
@@ -20,6 +20,27 @@ struct Params {
 @group(0) @binding(4) var<uniform> params: Params;
 
 var<workgroup> partial: array<vec2f, 64>;
+var<workgroup> eighths: array<vec2f, 8>;
+
+// The sums over the workgroup's invocations, the same in all of them: of 64 values, then of 8. A tree has six barriers
+// where this has two, and barriers are what costs most on a software adapter.
+fn total(lane: u32, value: vec2f) -> vec2f {
+  partial[lane] = value;
+  workgroupBarrier();
+  if (lane < 8u) {
+    var sum = partial[lane];
+    for (var other = lane + 8u; other < 64u; other += 8u) {
+      sum += partial[other];
+    }
+    eighths[lane] = sum;
+  }
+  workgroupBarrier();
+  var sum = eighths[0];
+  for (var k = 1u; k < 8u; k++) {
+    sum += eighths[k];
+  }
+  return sum;
+}
 
 @compute @workgroup_size(64)
 fn main(
@@ -38,19 +59,11 @@ fn main(
   for (var c = lane; c < quads; c += 64u) {
     sums += vec2f(dot(x[start + c], x[start + c]), dot(x[start + c], dy[start + c] * weight[c]));
   }
-  partial[lane] = sums;
-  workgroupBarrier();
 
-  for (var half = 32u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      partial[lane] += partial[lane + half];
-    }
-    workgroupBarrier();
-  }
-
-  let means = partial[0] / f32(params.width);
+  let means = total(lane, sums) / f32(params.width);
   let scale = 1.0 / sqrt(means.x + params.epsilon);
   let slope = scale * scale * means.y;
+
   for (var c = lane; c < quads; c += 64u) {
     dx[start + c] = scale * (dy[start + c] * weight[c] - x[start + c] * slope);
   }

@@ -2,7 +2,7 @@
 //
 // A workgroup owns one row; an invocation owns every 64th column of it.
 //   1. each invocation sums the squares of its columns;
-//   2. a tree in workgroup memory adds the 64 partial sums.
+//   2. `total` adds the 64 partial sums.
 
 struct Params {
   rows: u32,
@@ -15,6 +15,27 @@ struct Params {
 @group(0) @binding(2) var<uniform> params: Params;
 
 var<workgroup> partial: array<f32, 64>;
+var<workgroup> eighths: array<f32, 8>;
+
+// The sum over the workgroup's invocations, the same in all of them: of 64 values, then of 8. A tree has six barriers
+// where this has two, and barriers are what costs most on a software adapter.
+fn total(lane: u32, value: f32) -> f32 {
+  partial[lane] = value;
+  workgroupBarrier();
+  if (lane < 8u) {
+    var sum = partial[lane];
+    for (var other = lane + 8u; other < 64u; other += 8u) {
+      sum += partial[other];
+    }
+    eighths[lane] = sum;
+  }
+  workgroupBarrier();
+  var sum = eighths[0];
+  for (var k = 1u; k < 8u; k++) {
+    sum += eighths[k];
+  }
+  return sum;
+}
 
 @compute @workgroup_size(64)
 fn main(
@@ -32,17 +53,9 @@ fn main(
   for (var c = lane; c < params.width; c += 64u) {
     squares += x[start + c] * x[start + c];
   }
-  partial[lane] = squares;
-  workgroupBarrier();
 
-  for (var half = 32u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      partial[lane] += partial[lane + half];
-    }
-    workgroupBarrier();
-  }
-
+  let mean = total(lane, squares) / f32(params.width);
   if (lane == 0u) {
-    scale[row] = 1.0 / sqrt(partial[0] / f32(params.width) + params.epsilon);
+    scale[row] = 1.0 / sqrt(mean + params.epsilon);
   }
 }

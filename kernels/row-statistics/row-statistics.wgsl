@@ -1,7 +1,7 @@
 // mean[r] = mean_c x[r, c],  scale[r] = 1 / sqrt(mean_c (x[r, c] - mean[r])² + ε)
 //
 // A workgroup owns one row; an invocation owns every 64th column of it.
-//   1. the mean: each invocation sums its columns, a tree in workgroup memory adds the 64 partial sums;
+//   1. the mean: each invocation sums its columns, `total` adds the 64 partial sums;
 //   2. the variance likewise, from the squared deviations.
 // The variance takes a pass of its own, as in layer-norm.wgsl: E[x²] - E[x]² cancels when the mean is large.
 
@@ -17,19 +17,25 @@ struct Params {
 @group(0) @binding(3) var<uniform> params: Params;
 
 var<workgroup> partial: array<f32, 64>;
+var<workgroup> eighths: array<f32, 8>;
 
-// The sum over the workgroup's invocations, the same in all of them.
+// The sum over the workgroup's invocations, the same in all of them: of 64 values, then of 8. A tree has six barriers
+// where this has two, and barriers are what costs most on a software adapter.
 fn total(lane: u32, value: f32) -> f32 {
   partial[lane] = value;
   workgroupBarrier();
-  for (var half = 32u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      partial[lane] += partial[lane + half];
+  if (lane < 8u) {
+    var sum = partial[lane];
+    for (var other = lane + 8u; other < 64u; other += 8u) {
+      sum += partial[other];
     }
-    workgroupBarrier();
+    eighths[lane] = sum;
   }
-  let sum = partial[0];
   workgroupBarrier();
+  var sum = eighths[0];
+  for (var k = 1u; k < 8u; k++) {
+    sum += eighths[k];
+  }
   return sum;
 }
 

@@ -3,7 +3,7 @@
 // The gradient of softmax.wgsl by its input, from its output y.
 // A workgroup owns one row; an invocation owns every 64th column of it.
 //   1. each invocation sums y · dy over its columns;
-//   2. a tree in workgroup memory adds the 64 partial sums;
+//   2. `total` adds the 64 partial sums;
 //   3. each invocation computes its columns of dx.
 
 struct Params {
@@ -18,6 +18,27 @@ struct Params {
 @group(0) @binding(3) var<uniform> params: Params;
 
 var<workgroup> partial: array<f32, 64>;
+var<workgroup> eighths: array<f32, 8>;
+
+// The sum over the workgroup's invocations, the same in all of them: of 64 values, then of 8. A tree has six barriers
+// where this has two, and barriers are what costs most on a software adapter.
+fn total(lane: u32, value: f32) -> f32 {
+  partial[lane] = value;
+  workgroupBarrier();
+  if (lane < 8u) {
+    var sum = partial[lane];
+    for (var other = lane + 8u; other < 64u; other += 8u) {
+      sum += partial[other];
+    }
+    eighths[lane] = sum;
+  }
+  workgroupBarrier();
+  var sum = eighths[0];
+  for (var k = 1u; k < 8u; k++) {
+    sum += eighths[k];
+  }
+  return sum;
+}
 
 @compute @workgroup_size(64)
 fn main(
@@ -35,17 +56,9 @@ fn main(
   for (var c = lane; c < params.width; c += 64u) {
     products += y[start + c] * dy[start + c];
   }
-  partial[lane] = products;
-  workgroupBarrier();
 
-  for (var half = 32u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      partial[lane] += partial[lane + half];
-    }
-    workgroupBarrier();
-  }
+  let mean = total(lane, products);
 
-  let mean = partial[0];
   for (var c = lane; c < params.width; c += 64u) {
     dx[start + c] = params.scale * y[start + c] * (dy[start + c] - mean);
   }

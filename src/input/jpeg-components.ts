@@ -1,3 +1,9 @@
+/**
+ * Makes JPEGs of four components readable for mozjpeg's wasm build, which refuses them, by taking one component out.
+ *
+ * No library serves here: jpeg-js 0.4.4 reads such files, but its inverse transform and its upsampling are not
+ * libjpeg's, so that its pixels differ from PIL's (by up to 12 of 255 in test/golden/pillow).
+ */
 import type { JpegComponent, JpegHeader, JpegSegment } from "./jpeg.ts";
 
 /** Reads entropy-coded bits: stuffed zeros are skipped, markers stop it. */

@@ -78,6 +78,15 @@ for (const found of await testAdapters()) {
       await expectTrouble(broken.forward(plain), LogitsError, says);
       await broken.dispose();
     });
+
+    it("says so when a NaN comes from the picture", async () => {
+      const broken = await Llava.load(await withNaN(tinyCheckpoint("llava-clip-llama"), "vision_tower.vision_model.encoder.layers.0.mlp.fc1.bias"), { adapter: found.name });
+      const image = { width: 5, height: 7, data: new Uint8Array(105) };
+      const request = { prompt: "<image>\nHi", template: "none", images: [image] };
+      await expectTrouble(broken.generate(request), LogitsError, /NaN/);
+      await expectTrouble(broken.forward(request), LogitsError, /NaN/);
+      await broken.dispose();
+    });
   });
 
   describe(`the parts of generation on ${found.name}`, () => {
