@@ -1,6 +1,7 @@
 import { type Family, foldGroups, type HostArray, type HostArrays, type Kernel, type Params, storageBindings, type WeightType } from "../kernels/kernel.ts";
 import type { Gpu } from "../src/gpu/gpu.ts";
 import { packParams, packWeight } from "../test/harness/run-kernel.ts";
+import { type Sample, timed } from "./measure.ts";
 
 /** Everything that a kernel needs to run once. */
 export interface Work {
@@ -71,19 +72,18 @@ export class Dispatch {
     return new Dispatch(gpu, work, pipeline, uniform, sets, staging);
   }
 
-  /** Runs the kernel `repeats` times in one submit. Milliseconds until the GPU is done. */
-  async sample(repeats: number): Promise<number> {
-    const began = performance.now();
-    const encoder = this.gpu.device.createCommandEncoder();
-    this.#encode(encoder, repeats);
-    this.gpu.device.queue.submit([encoder.finish()]);
-    await this.gpu.idle();
-    return performance.now() - began;
+  /** Runs the kernel `repeats` times in one submit and waits until the GPU is done. */
+  sample(repeats: number): Promise<Sample> {
+    return timed(async () => {
+      const encoder = this.gpu.device.createCommandEncoder();
+      this.#encode(encoder, repeats);
+      this.gpu.device.queue.submit([encoder.finish()]);
+      await this.gpu.idle();
+    });
   }
 
   /** Runs once from host to host, as a call of another library does: uploads `inputs`, runs, reads `outputs` back. */
-  async call(inputs: readonly string[], outputs: readonly string[]): Promise<{ time: number; results: HostArray[] }> {
-    const began = performance.now();
+  async call(inputs: readonly string[], outputs: readonly string[]): Promise<HostArray[]> {
     const { buffers } = this.sets[this.#next % this.sets.length];
     for (const name of inputs) this.gpu.write(buffers.get(name)!, 0, this.work.inputs[name]);
     const encoder = this.gpu.device.createCommandEncoder();
@@ -98,7 +98,7 @@ export class Dispatch {
       staging.unmap();
       results.push(this.work.outputs[name] instanceof Float32Array ? new Float32Array(bytes) : new Uint32Array(bytes));
     }
-    return { time: performance.now() - began, results };
+    return results;
   }
 
   /** Frees the buffers. */

@@ -74,13 +74,14 @@ export function tables(report: BenchReport): Table[] {
 function kernelTable(kernels: readonly KernelRecord[]): Table {
   return {
     title: "Kernels (* what the library picks here)",
-    head: ["operation", "kernel", "weight", "median ms", "min ms", "GFLOP/s", "GB/s", "of multiply-add", "of copy"],
+    head: ["operation", "kernel", "weight", "median ms", "min ms", "CPU ms", "GFLOP/s", "GB/s", "of multiply-add", "of copy"],
     rows: kernels.map((record) => [
       record.workload,
       record.kernel + (record.chosen ? " *" : ""),
       record.weight,
       short(record.timing.median),
       short(record.timing.min),
+      short(record.timing.cpu),
       giga(record.flops),
       giga(record.bytes),
       percent(record.ofMultiplyAdd),
@@ -91,15 +92,15 @@ function kernelTable(kernels: readonly KernelRecord[]): Table {
 
 function peerTable(peers: readonly PeerRecord[]): Table {
   return {
-    title: "Peers, f32, host to host: uploading, running and reading back (CPU: time of all cores together)",
-    head: ["operation", "our kernel", "our ms", "min", "CPU", "peer", "peer's ms", "min", "CPU", "speed-up", "of minima", "of CPU", "peer is off by"],
-    rows: peers.map(({ workload, kernel, ours, peer, theirs, ourCpu, theirCpu, speedup, speedupOfMinima, difference }) => [
+    title: "Peers, f32, host to host: uploading, running and reading back",
+    head: ["operation", "our kernel", "our ms", "min", "CPU ms", "peer", "peer's ms", "min", "CPU ms", "speed-up", "of minima", "of CPU time", "peer is off by"],
+    rows: peers.map(({ workload, kernel, ours, peer, theirs, speedup, speedupOfMinima, speedupOfCpu, difference }) => [
       workload,
       kernel,
-      ...[ours.median, ours.min, ourCpu].map(short),
+      ...[ours.median, ours.min, ours.cpu].map(short),
       peer,
-      ...[theirs.median, theirs.min, theirCpu].map(short),
-      ...[speedup, speedupOfMinima, theirCpu / ourCpu].map((ratio) => `${short(ratio)} x`),
+      ...[theirs.median, theirs.min, theirs.cpu].map(short),
+      ...[speedup, speedupOfMinima, speedupOfCpu].map((ratio) => `${short(ratio)} x`),
       difference.toExponential(1),
     ]),
   };
@@ -108,7 +109,7 @@ function peerTable(peers: readonly PeerRecord[]): Table {
 function modelTable(models: readonly ModelRecord[]): Table {
   return {
     title: "Models",
-    head: ["model", "weights", "prompt", "first token ms", "cold ms", "prefill tokens/s", "step ms", "kernels ms", "step / kernels", "tokens/s"],
+    head: ["model", "weights", "prompt", "first token ms", "cold ms", "prefill tokens/s", "step ms", "step CPU ms", "kernels ms", "step / kernels", "tokens/s"],
     rows: models.map((m) => [
       m.model,
       m.weights,
@@ -117,6 +118,7 @@ function modelTable(models: readonly ModelRecord[]): Table {
       short(m.coldFirstToken),
       short(m.prefill),
       short(m.step),
+      short(m.stepCpu),
       short(m.kernels),
       short(m.ratio),
       short(m.tokensPerSecond),

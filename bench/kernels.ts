@@ -89,7 +89,7 @@ function withStoredWeight(family: Family, inputs: HostArrays, weight: WeightType
 async function errorOf(gpu: Gpu, work: Work): Promise<number> {
   const dispatch = await Dispatch.create(gpu, work);
   try {
-    const { results } = await dispatch.call([], work.kernel.write);
+    const results = await dispatch.call([], work.kernel.write);
     return Math.max(...work.kernel.write.map((name, i) => difference(results[i], work.outputs[name]).share));
   } finally {
     dispatch.dispose();

@@ -1,15 +1,27 @@
 /** Timing by interleaved rounds, so that whatever else the machine does meets all contenders alike. */
 
+/** How long something took, in milliseconds. */
+export interface Sample {
+  readonly time: number;
+  /**
+   * CPU time of the process, all cores together. On a software adapter this is the work itself, and what else runs on the
+   * machine hardly changes it; on a GPU it is what the host does.
+   */
+  readonly cpu: number;
+}
+
 /** Something to time against others. */
 export interface Contender {
-  /** Does the work `repeats` times, waits for its end and returns how long that took, in milliseconds. */
-  sample(repeats: number): Promise<number>;
+  /** Does the work `repeats` times and waits for its end. */
+  sample(repeats: number): Promise<Sample>;
 }
 
 /** Times of one operation, in milliseconds. */
 export interface Timing {
   readonly median: number;
   readonly min: number;
+  /** Median CPU time. */
+  readonly cpu: number;
   /** Operations in one sample: their time together was divided by this. */
   readonly repeats: number;
   /** One mean time per round. */
@@ -27,17 +39,21 @@ const MOST_REPEATS = 256;
 
 /** Warms every contender up, then times all of them once per round, in turn. */
 export async function race(contenders: readonly Contender[], { rounds, atLeast }: RaceOptions): Promise<Timing[]> {
-  const lanes: { contender: Contender; repeats: number; samples: number[] }[] = [];
+  const lanes: { contender: Contender; repeats: number; samples: number[]; cpu: number[] }[] = [];
   for (const contender of contenders) {
     await contender.sample(1);
-    const warm = Math.min(await contender.sample(1), await contender.sample(1));
+    const warm = Math.min((await contender.sample(1)).time, (await contender.sample(1)).time);
     const repeats = Math.min(MOST_REPEATS, Math.max(1, Math.ceil(atLeast / Math.max(warm, 1e-3))));
-    lanes.push({ contender, repeats, samples: [] });
+    lanes.push({ contender, repeats, samples: [], cpu: [] });
   }
   for (let round = 0; round < rounds; round++) {
-    for (const { contender, repeats, samples } of lanes) samples.push((await contender.sample(repeats)) / repeats);
+    for (const { contender, repeats, samples, cpu } of lanes) {
+      const sample = await contender.sample(repeats);
+      samples.push(sample.time / repeats);
+      cpu.push(sample.cpu / repeats);
+    }
   }
-  return lanes.map(({ repeats, samples }) => ({ repeats, samples, median: median(samples), min: Math.min(...samples) }));
+  return lanes.map(({ repeats, samples, cpu }) => ({ repeats, samples, median: median(samples), min: Math.min(...samples), cpu: median(cpu) }));
 }
 
 /** The middle value; of an even number the mean of the two in the middle. */
@@ -52,8 +68,12 @@ export function speedup(theirs: Timing, ours: Timing): number {
   return median(theirs.samples.map((time, round) => time / ours.samples[round]));
 }
 
-/** Milliseconds of CPU time that this process has taken since a reading of `process.cpuUsage()`, all cores together. */
-export function cpuSince(before: NodeJS.CpuUsage): number {
+/** Measures what `body` takes of the clock and of this process. */
+export async function timed(body: () => Promise<unknown>): Promise<Sample> {
+  const before = process.cpuUsage();
+  const began = performance.now();
+  await body();
+  const time = performance.now() - began;
   const { user, system } = process.cpuUsage(before);
-  return (user + system) / 1e3;
+  return { time, cpu: (user + system) / 1e3 };
 }

@@ -4,7 +4,7 @@ import type { FoundAdapter } from "../src/gpu/adapter.ts";
 import { TEXT } from "../src/ops/index.ts";
 import type { FolderSource } from "../weights/index.ts";
 import { loadParts, type Parts } from "../test/harness/model.ts";
-import { type Contender, median, race, type RaceOptions, type Timing } from "./measure.ts";
+import { type Contender, median, race, type RaceOptions, timed, type Timing } from "./measure.ts";
 import type { ModelRecord } from "./records.ts";
 import { type StepGroup, stepGroups } from "./steps.ts";
 
@@ -52,6 +52,7 @@ export async function measureModel(found: FoundAdapter, { name, folder, weights,
       coldFirstToken,
       prefill: (1e3 * ids.length) / median(prefills.slice(1)),
       step: stepTiming.median,
+      stepCpu: stepTiming.cpu,
       tokensPerSecond: 1e3 / stepTiming.median,
       dispatches: groups.reduce((sum, { dispatches }) => sum + dispatches, 0),
       kernels,
@@ -68,13 +69,11 @@ export async function measureModel(found: FoundAdapter, { name, folder, weights,
 function decodeSteps({ runtime }: Parts, first: number): Contender {
   const start = runtime.length;
   return {
-    sample: async (repeats) => {
+    sample: (repeats) => timed(async () => {
       runtime.length = start;
       let token = first;
-      const began = performance.now();
       for (let i = 0; i < repeats; i++) token = (await runtime.extend(Uint32Array.of(token), Uint32Array.of(TEXT), "token")).token!;
-      return performance.now() - began;
-    },
+    }),
   };
 }
 

@@ -74,12 +74,8 @@ export interface PeerRecord {
   readonly speedup: number;
   /** Ratio of the shortest times: what a busy machine disturbs least. */
   readonly speedupOfMinima: number;
-  /**
-   * Milliseconds of CPU time per call, all cores together (medians). On a software adapter this is the work itself, and
-   * other programs on the machine hardly change it; on a GPU it is what the host does.
-   */
-  readonly ourCpu: number;
-  readonly theirCpu: number;
+  /** Ratio of the CPU times. */
+  readonly speedupOfCpu: number;
   /** Largest difference of the two results, as a share of the largest value. */
   readonly difference: number;
 }
@@ -108,6 +104,8 @@ export interface ModelRecord {
   readonly prefill: number;
   /** Milliseconds per decoded token: median over the steps of all rounds. */
   readonly step: number;
+  /** CPU time per decoded token. */
+  readonly stepCpu: number;
   readonly tokensPerSecond: number;
   readonly dispatches: number;
   /** Milliseconds: the sum over the step's kernels, each timed alone by repetition. */

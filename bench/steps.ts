@@ -4,7 +4,7 @@ import type { Program, Step } from "../src/graph/program.ts";
 import { isTensor, type Operand, Scalar, type Tensor } from "../src/graph/tensor.ts";
 import { storageBindings } from "../kernels/kernel.ts";
 import { packParams } from "../test/harness/run-kernel.ts";
-import type { Contender } from "./measure.ts";
+import { type Contender, timed } from "./measure.ts";
 
 /**
  * Steps of one kernel with equal parameters: the same operation of every layer. They are timed together, in turn, so that each
@@ -59,8 +59,7 @@ export async function stepGroups(gpu: Gpu, program: Program, scalars: Readonly<R
   const groups = [...byParams.values()].map(({ step, pipeline, members }): StepGroup => ({
     kernel: step.kernel.name,
     dispatches: members.length,
-    sample: async (repeats) => {
-      const began = performance.now();
+    sample: (repeats) => timed(async () => {
       const encoder = gpu.device.createCommandEncoder();
       const pass = encoder.beginComputePass();
       pass.setPipeline(pipeline);
@@ -73,8 +72,7 @@ export async function stepGroups(gpu: Gpu, program: Program, scalars: Readonly<R
       pass.end();
       gpu.device.queue.submit([encoder.finish()]);
       await gpu.idle();
-      return performance.now() - began;
-    },
+    }),
   }));
   return { groups, dispose: () => owned.forEach((buffer) => gpu.free(buffer)) };
 }

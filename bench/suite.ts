@@ -8,7 +8,7 @@ import { difference } from "../test/harness/difference.ts";
 import { Dispatch } from "./dispatch.ts";
 import { environmentOf } from "./environment.ts";
 import { ratesOf, timeVariants, type Verified, verifyWorkload } from "./kernels.ts";
-import { type Contender, cpuSince, median, race, speedup } from "./measure.ts";
+import { type Contender, race, speedup, timed } from "./measure.ts";
 import { measureModel, type ModelWork } from "./models.ts";
 import { type BenchOptions, isWanted, raceOptions } from "./options.ts";
 import { measureOverhead } from "./overhead.ts";
@@ -144,13 +144,12 @@ async function benchPeers(
   }
   if (ready.length === 0) return;
   const dispatch = await Dispatch.create(gpu, work);
-  const ours = counted(async (repeats) => {
-    const before = process.cpuUsage();
-    let time = 0;
-    for (let i = 0; i < repeats; i++) time += (await dispatch.call(upload, download)).time;
-    return { time, cpu: cpuSince(before) };
-  });
-  const others = ready.map((each) => counted((repeats) => each.peer.run(repeats)));
+  const ours: Contender = {
+    sample: (repeats) => timed(async () => {
+      for (let i = 0; i < repeats; i++) await dispatch.call(upload, download);
+    }),
+  };
+  const others = ready.map((each): Contender => ({ sample: (repeats) => each.peer.run(repeats) }));
   const [ourTiming, ...theirs] = await race([ours, ...others], raceOptions(options));
   dispatch.dispose();
   theirs.forEach((timing, i) => {
@@ -163,24 +162,10 @@ async function benchPeers(
       theirs: timing,
       speedup: speedup(timing, ourTiming),
       speedupOfMinima: timing.min / ourTiming.min,
-      ourCpu: median(ours.cpu),
-      theirCpu: median(others[i].cpu),
+      speedupOfCpu: timing.cpu / ourTiming.cpu,
       difference: ready[i].off,
     });
   });
-}
-
-/** A contender that also notes the CPU time of each repetition. */
-function counted(run: (repeats: number) => Promise<{ time: number; cpu: number }>): Contender & { readonly cpu: readonly number[] } {
-  const used: number[] = [];
-  return {
-    cpu: used,
-    sample: async (repeats) => {
-      const { time, cpu } = await run(repeats);
-      used.push(cpu / repeats);
-      return time;
-    },
-  };
 }
 
 function modelWorks(options: BenchOptions, report: BenchReport): ModelWork[] {

@@ -100,7 +100,7 @@ function labelsOf(golden: OperatorCase): Uint32Array {
   });
 }
 
-/** In two blocks of rows, as a vocabulary too large for one buffer has it. */
+/** In two blocks of rows, as logits too large for one buffer have it. */
 async function crossEntropy(run: Run, golden: OperatorCase): Promise<void> {
   const logits = golden.floats("input.logits");
   const width = golden.shape("logits").at(-1)!;
@@ -108,7 +108,7 @@ async function crossEntropy(run: Run, golden: OperatorCase): Promise<void> {
   const counting = golden.attributes.count ?? labels.filter((label) => label !== kernels.IGNORED_LABEL).length;
   const weight = new Float32Array(labels.length).fill(1 / counting);
   const half = Math.floor(labels.length / 2);
-  let entries = { loss: new Float32Array(labels.length), lse: new Float32Array(labels.length) };
+  let entries: Record<"loss" | "lse", Float32Array> = { loss: new Float32Array(labels.length), lse: new Float32Array(labels.length) };
   const gradient = new Float32Array(logits.length);
   for (const [firstRow, rows] of [[0, half], [half, labels.length - half]] as const) {
     const params = { rows, width, firstRow };

@@ -28,13 +28,13 @@ describe("timing", () => {
     const contender = (name: string, time: number) => ({
       sample: async (repeats: number) => {
         calls.push(`${name}${repeats}`);
-        return time * repeats;
+        return { time: time * repeats, cpu: 2 * time * repeats };
       },
     });
     const [slow, quick] = await race([contender("slow", 30), contender("quick", 4)], { rounds: 2, atLeast: 20 });
     expect(calls.slice(6)).toEqual(["slow1", "quick5", "slow1", "quick5"]);
-    expect(slow).toEqual({ median: 30, min: 30, repeats: 1, samples: [30, 30] });
-    expect(quick).toEqual({ median: 4, min: 4, repeats: 5, samples: [4, 4] });
+    expect(slow).toEqual({ median: 30, min: 30, cpu: 60, repeats: 1, samples: [30, 30] });
+    expect(quick).toEqual({ median: 4, min: 4, cpu: 8, repeats: 5, samples: [4, 4] });
     expect(speedup(slow, quick)).toBe(7.5);
   });
 });

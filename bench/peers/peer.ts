@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { FoundAdapter } from "../../src/gpu/adapter.ts";
+import type { Sample } from "../measure.ts";
 import type { PeerCall } from "./calls.ts";
 import type { PeerAnswer, PeerRequest } from "./process.ts";
 
@@ -36,15 +37,14 @@ export class Peer {
     return new Peer(`onnxruntime ${provider}`, child);
   }
 
-  /** Makes a session for a call. Milliseconds. */
-  async load(call: PeerCall): Promise<number> {
-    return (await this.#ask({ load: call })).time!;
+  /** Makes a session for a call. */
+  async load(call: PeerCall): Promise<void> {
+    await this.#ask({ load: call });
   }
 
-  /** Runs the call from host to host. Milliseconds by the clock, and of all cores together. */
-  async run(repeats: number): Promise<{ time: number; cpu: number }> {
-    const { time, cpu } = await this.#ask({ run: repeats });
-    return { time: time!, cpu: cpu! };
+  /** Runs the call from host to host. What it takes is measured in the other process. */
+  async run(repeats: number): Promise<Sample> {
+    return (await this.#ask({ run: repeats })).sample!;
   }
 
   /** What the call gives. */

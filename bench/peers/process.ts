@@ -5,7 +5,7 @@
  */
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
-import { cpuSince } from "../measure.ts";
+import { type Sample, timed } from "../measure.ts";
 import type { PeerCall } from "./calls.ts";
 
 /** As much of onnxruntime-node's interface as is used here: it is no dependency of ours. */
@@ -23,10 +23,9 @@ interface Session {
 
 export type PeerRequest = { readonly load: PeerCall } | { readonly run: number; readonly result?: boolean };
 
-/** Milliseconds that the request took, by the clock and of all cores together, the result if it was asked for, or what went wrong. */
+/** What the runs took, the result if it was asked for, or what went wrong. */
 export interface PeerAnswer {
-  readonly time?: number;
-  readonly cpu?: number;
+  readonly sample?: Sample;
   readonly result?: Float32Array;
   readonly error?: string;
 }
@@ -38,19 +37,19 @@ let feeds: Record<string, unknown> = {};
 let output = "";
 
 async function answer(request: PeerRequest): Promise<PeerAnswer> {
-  const began = performance.now();
   if ("load" in request) {
+    const { model, feeds: given, output: name } = request.load;
     await session?.release();
-    const { load } = request;
-    session = await InferenceSession.create(load.model, { executionProviders: [provider], logSeverityLevel: 3 });
-    feeds = Object.fromEntries(Object.entries(load.feeds).map(([name, { dims, data }]) => [name, new Tensor("float32", data, dims)]));
-    output = load.output;
-    return { time: performance.now() - began };
+    session = await InferenceSession.create(model, { executionProviders: [provider], logSeverityLevel: 3 });
+    feeds = Object.fromEntries(Object.entries(given).map(([input, { dims, data }]) => [input, new Tensor("float32", data, dims)]));
+    output = name;
+    return {};
   }
-  const before = process.cpuUsage();
   let result: Float32Array | undefined;
-  for (let i = 0; i < request.run; i++) result = (await session!.run(feeds))[output].data;
-  return { time: performance.now() - began, cpu: cpuSince(before), ...(request.result ? { result } : {}) };
+  const sample = await timed(async () => {
+    for (let i = 0; i < request.run; i++) result = (await session!.run(feeds))[output].data;
+  });
+  return { sample, ...(request.result ? { result } : {}) };
 }
 
 process.on("message", (request: PeerRequest) => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { visibleKeys } from "./visible.ts";
+import { visibleKeys, visiblePairs } from "./visible.ts";
 
 describe("visibleKeys", () => {
   it("agrees with the definition, key by key", () => {
@@ -17,5 +17,21 @@ describe("visibleKeys", () => {
         }
       }
     }
+  });
+});
+
+describe("visiblePairs", () => {
+  it.each([
+    { causal: 0, position: 0, window: 0 },
+    { causal: 1, position: 0, window: 0 },
+    { causal: 1, position: 4, window: 0 },
+    { causal: 1, position: 6, window: 3 },
+  ])("counts what all queries of all heads see: $causal, $position, $window", (mask) => {
+    const [batch, heads, queries, keys] = [2, 3, 5, 11];
+    const perHead = Array.from({ length: queries }, (_, i) => visibleKeys(i, { keys, ...mask })).reduce(
+      (sum, { first, last }) => sum + last - first,
+      0,
+    );
+    expect(visiblePairs({ batch, heads, queries, keys, ...mask })).toBe(batch * heads * perHead);
   });
 });

@@ -1,6 +1,7 @@
 import { family, kernel } from "../kernel.ts";
 import { layerNormBackwardReference, layerNormBackwardWeightReference } from "./layer-norm-backward.reference.ts";
 import code from "./layer-norm-backward.wgsl?raw";
+import rowCode from "./layer-norm-backward-row.wgsl?raw";
 import vec4Code from "./layer-norm-backward-vec4.wgsl?raw";
 import weightCode from "./layer-norm-backward-weight.wgsl?raw";
 
@@ -26,6 +27,16 @@ export const layerNormBackward = family({
       needs: [],
       groups: ({ rows }) => rows,
       accepts: ({ width }) => width % 4 === 0,
+    }),
+    kernel({
+      name: "layer-norm-backward-row",
+      code: rowCode,
+      read: ["x", "weight", "dy"],
+      write: ["dx"],
+      params: ["rows", "width", "epsilon"],
+      needs: [],
+      groups: ({ rows }) => Math.ceil(rows / 8),
+      accepts: ({ rows, width }, { software }) => software && rows >= 16 && width % 4 === 0,
     }),
   ],
   reference: layerNormBackwardReference,

@@ -1,6 +1,7 @@
 import { family, kernel } from "../kernel.ts";
 import { rowStatisticsReference } from "./row-statistics.reference.ts";
 import code from "./row-statistics.wgsl?raw";
+import rowCode from "./row-statistics-row.wgsl?raw";
 import vec4Code from "./row-statistics-vec4.wgsl?raw";
 
 /**
@@ -28,6 +29,16 @@ export const rowStatistics = family({
       needs: [],
       groups: ({ rows }) => rows,
       accepts: ({ width }) => width % 4 === 0,
+    }),
+    kernel({
+      name: "row-statistics-row",
+      code: rowCode,
+      read: ["x"],
+      write: ["mean", "scale"],
+      params: ["rows", "width", "epsilon"],
+      needs: [],
+      groups: ({ rows }) => Math.ceil(rows / 8),
+      accepts: ({ rows, width }, { software }) => software && rows >= 16 && width % 4 === 0,
     }),
   ],
   reference: rowStatisticsReference,

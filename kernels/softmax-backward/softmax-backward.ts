@@ -1,6 +1,7 @@
 import { family, kernel } from "../kernel.ts";
 import { softmaxBackwardReference } from "./softmax-backward.reference.ts";
 import code from "./softmax-backward.wgsl?raw";
+import rowCode from "./softmax-backward-row.wgsl?raw";
 import vec4Code from "./softmax-backward-vec4.wgsl?raw";
 
 /** Gradient of `softmax` by its input: its output y and dy [rows, width] -> dx [rows, width]. */
@@ -25,6 +26,16 @@ export const softmaxBackward = family({
       needs: [],
       groups: ({ rows }) => rows,
       accepts: ({ width }) => width % 4 === 0,
+    }),
+    kernel({
+      name: "softmax-backward-row",
+      code: rowCode,
+      read: ["y", "dy"],
+      write: ["dx"],
+      params: ["rows", "width", "scale"],
+      needs: [],
+      groups: ({ rows }) => Math.ceil(rows / 8),
+      accepts: ({ rows, width }, { software }) => software && rows >= 16 && width % 4 === 0,
     }),
   ],
   reference: softmaxBackwardReference,

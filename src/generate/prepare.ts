@@ -2,7 +2,7 @@
 import { ChatTemplate, conversationTemplates, findChatTemplate, Tokenizer, TokenizerError } from "../../tokenizer/index.ts";
 import type { Folder } from "../../weights/index.ts";
 import { decodeImage, type PictureSource } from "../input/decode.ts";
-import { flattenMessages, normaliseRequest, type NormalisedRequest, type Request, type TemplateMessage } from "../input/messages.ts";
+import { flattenMessages, normaliseRequest, type Request, type TemplateMessage } from "../input/messages.ts";
 import { gridShape, selectBestResolution, type Size } from "../input/anyres.ts";
 import { identityTable, packTable, pooledVideoTable, type RowTable } from "../input/pack.ts";
 import { type ProcessedImage, processImage, processVideo } from "../input/processors.ts";
@@ -53,6 +53,7 @@ export class Preparer {
   /** Throws what is wrong with the request, its pictures, or the folder's files. */
   async prepare(request: Request, signal?: AbortSignal): Promise<Prepared> {
     checkRequestNames(request);
+    this.#checkKinds(request ?? {});
     const processor = await this.#processor();
     const normalised = normaliseRequest(request, { image: processor.imageToken, video: processor.videoToken });
     this.#checkKinds(normalised);
@@ -97,9 +98,9 @@ export class Preparer {
     return readProcessorConfig({ config, preprocessor, processor, video });
   }
 
-  #checkKinds({ images, videos }: NormalisedRequest): void {
+  #checkKinds({ images = [], videos = [] }: Pick<Request, "images" | "videos">): void {
     if (this.config.kind === "text" && images.length + videos.length > 0) {
-      throw new PromptError(`request: this model reads text only, got ${images.length + videos.length} pictures; use a LLaVA checkpoint`);
+      throw new PromptError(`request: this model reads text only, got ${images.length} images and ${videos.length} videos; use a LLaVA checkpoint`);
     }
     if (videos.length > 0 && this.config.videoToken === undefined) {
       throw new PromptError(`request: a ${this.config.kind} model takes no videos; give frames as images, or use a LLaVA-OneVision checkpoint`);
@@ -193,6 +194,7 @@ export class Preparer {
 
 /** Refuses misspelt fields of a request: an ignored picture would give an answer about nothing. */
 function checkRequestNames(request: Request): void {
+  if (typeof request !== "object") return;
   for (const name of Object.keys(request ?? {})) {
     if (!(REQUEST as readonly string[]).includes(name)) throw new PromptError(`request: expected only ${REQUEST.join(", ")}, got "${name}"`);
   }

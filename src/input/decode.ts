@@ -1,4 +1,4 @@
-import { openFile } from "#files";
+import { openFile, pathOfUrl } from "#files";
 import { applyOrientation, readOrientation } from "./exif.ts";
 import { nameUnsupported, sniffFormat } from "./formats.ts";
 import { decodeGif, readGif } from "./gif.ts";
@@ -56,7 +56,7 @@ async function fetchBytes(url: string, name: string, signal?: AbortSignal): Prom
 
 async function readPath(path: string, name: string, signal?: AbortSignal): Promise<Uint8Array> {
   try {
-    const file = await openFile(path);
+    const file = await openFile(/^file:/i.test(path) ? pathOfUrl(new URL(path)) : path);
     return await file.read(0, file.size, signal).finally(() => file.close());
   } catch (cause) {
     signal?.throwIfAborted();
@@ -69,8 +69,7 @@ async function readBytes(source: EncodedSource, name: string, signal?: AbortSign
   if (source instanceof ArrayBuffer) return new Uint8Array(source);
   if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
   const text = String(source);
-  if (!isUrl(text)) return readPath(text, name, signal);
-  if (/^file:/i.test(text)) return readPath(decodeURIComponent(new URL(text).pathname), name, signal);
+  if (!isUrl(text) || /^file:/i.test(text)) return readPath(text, name, signal);
   return fetchBytes(text, name, signal);
 }
 

@@ -117,10 +117,14 @@ export async function decodePng(header: PngHeader, source: string): Promise<Imag
   const data = new Uint8Array(width * height * 3);
   for (let from = 0, to = 0; to < data.length; from += channels, to += 3) {
     if (channels >= 3) {
-      for (let c = 0; c < 3; c++) data[to + c] = samples[from + c] >> shift;
+      data[to] = samples[from] >> shift;
+      data[to + 1] = samples[from + 1] >> shift;
+      data[to + 2] = samples[from + 2] >> shift;
     } else {
       const entry = 3 * Math.min(samples[from] >> shift, 255);
-      for (let c = 0; c < 3; c++) data[to + c] = table[entry + c];
+      data[to] = table[entry];
+      data[to + 1] = table[entry + 1];
+      data[to + 2] = table[entry + 2];
     }
   }
   return { width, height, data, transparent };

@@ -68,7 +68,7 @@ describe("a picture", () => {
     ["that is a folder", () => tmpdir(), /cannot be read/],
     ["that no server has", () => "http://127.0.0.1:9/cat.png", /cannot be fetched/],
     ["at a broken address", () => "http://[/cat.png", /cannot be fetched/],
-    ["whose file address has a bad escape", () => "file:///%E0%A4%A.png", /image file:/],
+    ["whose file address has a bad escape", () => "file:///%E0%A4%A.png", /cannot be read/],
     ["whose header promises gigapixels", () => png(100_000, 100_000, 1), /100000 x 100000 pixels are 10000 megapixels, more than the limit/],
     ["whose header promises more rows than come", () => png(100, 100, 3), /image from bytes: /],
     ["that is a number", () => 7, /give a path, URL, Blob, bytes/],
@@ -158,7 +158,7 @@ describe("a request", () => {
 
   it("with a picture for a model that reads text only is an error", async () => {
     const text = await Llava.load(tinyCheckpoint("decoder-llama"), { adapter });
-    await expectTrouble(text.generate({ prompt: "a", template: "none", images: [image] }), PromptError, /reads text only, got 1 pictures?; use a LLaVA checkpoint/);
+    await expectTrouble(text.generate({ prompt: "a", template: "none", images: [image] }), PromptError, /reads text only, got 1 images and 0 videos; use a LLaVA checkpoint/);
     await text.dispose();
   });
 
