@@ -11,6 +11,7 @@ const entries = {
   cli: "src/cli/main.ts",
   kernels: "kernels/index.ts",
   tokenizer: "tokenizer/index.ts",
+  train: "src/train/index.ts",
   weights: "weights/index.ts",
   // The conditional modules, which package.json's `imports` choose from.
   "adapters.node": "src/gpu/adapters.node.ts",

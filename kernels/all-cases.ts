@@ -40,6 +40,7 @@ import { rotaryCases } from "./rotary/rotary.cases.ts";
 import { softmaxCases } from "./softmax/softmax.cases.ts";
 import { normCases, sumSquaresCases } from "./sum-squares/sum-squares.cases.ts";
 import { sumRowsCases } from "./sum-rows/sum-rows.cases.ts";
+import { unfoldBackwardCases } from "./unfold-backward/unfold-backward.cases.ts";
 import { unfoldCases } from "./unfold/unfold.cases.ts";
 
 export const allCases: Readonly<Record<string, readonly Case[]>> = {
@@ -94,5 +95,6 @@ export const allCases: Readonly<Record<string, readonly Case[]>> = {
   "sum-rows": sumRowsCases,
   "sum-squares": sumSquaresCases,
   unfold: unfoldCases,
+  "unfold-backward": unfoldBackwardCases,
   unpack: unpackCases,
 };

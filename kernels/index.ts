@@ -41,4 +41,5 @@ export { softmax } from "./softmax/softmax.ts";
 export { sumBatch } from "./sum-batch/sum-batch.ts";
 export { sumRows } from "./sum-rows/sum-rows.ts";
 export { norm, sumSquares } from "./sum-squares/sum-squares.ts";
+export { unfoldBackward } from "./unfold-backward/unfold-backward.ts";
 export { unfold } from "./unfold/unfold.ts";

@@ -1,5 +1,5 @@
 /** The backward kernels of linear layers, attention and the loss give PyTorch's gradients. */
-import { afterAll, describe, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import * as kernels from "../kernels/index.ts";
 import type { Family, HostArray, HostArrays, Kernel, Params } from "../kernels/index.ts";
 import { Gpu } from "../src/gpu/gpu.ts";
@@ -20,15 +20,16 @@ const runner =
   (gpu: Gpu, pick: (usable: Kernel[]) => Kernel | undefined): Run =>
   async (typed, inputs, lengths, params) => {
     const family = typed as unknown as Family;
-    const kernel = pick(
-      family.variants.filter(
-        ({ needs, accepts }) => needs.every((feature) => gpu.traits.features.has(feature)) && accepts?.(params, gpu.traits) !== false,
-      ),
-    )!;
+    const { traits } = gpu;
+    const usable = family.variants.filter(
+      ({ needs, accepts }) => needs.every((feature) => traits.features.has(feature)) && (accepts?.(params, traits) ?? true),
+    );
+    const kernel = pick(usable)!;
     const outputs = Object.fromEntries(
       Object.entries<number>(lengths).map(([name, length]) => [name, { length, type: "f32" as const }]),
     );
-    return (await runKernel(gpu, family, kernel, inputs as HostArrays, outputs, params)) as Record<string, Float32Array>;
+    const results = await runKernel(gpu, family, kernel, inputs as HostArrays, outputs, params);
+    return results as Record<string, Float32Array>;
   };
 
 /** dX = dY · W, dW = dYᵀ · X, db = sum of the rows of dY. */
@@ -37,7 +38,10 @@ async function linear(run: Run, golden: OperatorCase): Promise<void> {
   const [x, weight, dy] = [golden.floats("input.x"), golden.floats("input.weight"), golden.floats("upstream.y")];
   const rows = x.length / inner;
   const common = { rows, xStride: columns, xOffset: 0, yStride: inner, accumulate: 0 };
-  const dx = await run(kernels.matmulNN, { x: dy, weight }, { y: x.length }, { ...common, columns: inner, inner: columns });
+  const dx = await run(
+    kernels.matmulNN, { x: dy, weight }, { y: x.length },
+    { ...common, columns: inner, inner: columns },
+  );
   expectGolden(golden, "x", dx.y);
   const dw = await run(
     kernels.matmulTN, { x: dy, z: x }, { y: weight.length },
@@ -52,7 +56,10 @@ async function linear(run: Run, golden: OperatorCase): Promise<void> {
   expectGolden(golden, "bias", db.y);
 }
 
-/** [batch, first, second, width] -> [batch, second, first, width]: from the goldens' heads of tokens to tokens of heads, and back. */
+/**
+ * [batch, first, second, width] -> [batch, second, first, width]: from the goldens' heads of tokens to the kernels'
+ * tokens of heads, and back.
+ */
 function swap(values: HostArray, [batch, first, second, width]: readonly number[]): Float32Array {
   const swapped = new Float32Array(values.length);
   for (let b = 0; b < batch; b++) {
@@ -73,7 +80,9 @@ const attention = (causal: number) => async (run: Run, golden: OperatorCase): Pr
   const dy = swap(golden.floats("upstream.y"), golden.shape("y"));
   const params = {
     batch, queries, keys, heads, kvHeads, headSize,
-    qStride: heads * headSize, qOffset: 0, kStride: kvHeads * headSize, kOffset: 0, vStride: kvHeads * headSize, vOffset: 0,
+    qStride: heads * headSize, qOffset: 0,
+    kStride: kvHeads * headSize, kOffset: 0,
+    vStride: kvHeads * headSize, vOffset: 0,
     position: 0, causal, window: 0, scale: headSize ** -0.5,
   };
   const rows = batch * heads * queries;
@@ -108,7 +117,10 @@ async function crossEntropy(run: Run, golden: OperatorCase): Promise<void> {
   const counting = golden.attributes.count ?? labels.filter((label) => label !== kernels.IGNORED_LABEL).length;
   const weight = new Float32Array(labels.length).fill(1 / counting);
   const half = Math.floor(labels.length / 2);
-  let entries: Record<"loss" | "lse", Float32Array> = { loss: new Float32Array(labels.length), lse: new Float32Array(labels.length) };
+  let entries: Record<"loss" | "lse", Float32Array> = {
+    loss: new Float32Array(labels.length),
+    lse: new Float32Array(labels.length),
+  };
   const gradient = new Float32Array(logits.length);
   for (const [firstRow, rows] of [[0, half], [half, labels.length - half]] as const) {
     const params = { rows, width, firstRow };
@@ -129,7 +141,9 @@ const operations: [name: string, check: (run: Run, golden: OperatorCase) => Prom
   ["attention_full", attention(0)],
   ["cross_entropy", crossEntropy],
 ];
-const goldens = await Promise.all(operations.map(async ([name, check]) => ({ name, check, cases: await operatorCases(name) })));
+const goldens = await Promise.all(
+  operations.map(async ([name, check]) => ({ name, check, cases: await operatorCases(name) })),
+);
 
 for (const found of await testAdapters()) {
   const gpu = await Gpu.open(found);
@@ -142,5 +156,20 @@ for (const found of await testAdapters()) {
         it(`${name} ${golden.name}: last variant`, () => check(runner(gpu, (usable) => usable.at(-1)), golden));
       }
     }
+
+    it.each([NaN, Infinity])("a logit of %d leaves no finite loss in its row, whatever the column", async (bad) => {
+      const width = 1028;
+      const logits = new Float32Array(3 * width).fill(1);
+      logits[5] = bad; // row 0: the label's own
+      logits[width + width - 1] = bad;
+      const labels = Uint32Array.of(5, 5, 5);
+      const weight = new Float32Array(3).fill(1);
+      for (const end of [0, -1]) {
+        const run = runner(gpu, (usable) => usable.at(end));
+        const params = { rows: 3, width, firstRow: 0 };
+        const { loss } = await run(kernels.crossEntropy, { logits, labels, weight }, { loss: 3, lse: 3 }, params);
+        expect(Array.from(loss, Number.isFinite)).toEqual([false, false, true]);
+      }
+    });
   });
 }

@@ -39,6 +39,11 @@ for (const { name } of await testAdapters()) {
       const all = count(answers).at(-1)!;
       expect(Math.abs(all.exact - 156)).toBeLessThanOrEqual(306 - all.same);
     });
+
+    it("says where a wrong answer parts from transformers' one", async () => {
+      const swapped = { ...answers[0], tokens: [434, 2] };
+      expect(await divergence(llava, swapped)).toBe("question 0, token 1: 434, transformers has 425, their logits differ by -2.8e+0");
+    });
   });
 }
 

@@ -6,7 +6,8 @@
 //   parameter = p - learningRate · (m / correction1) / (sqrt(v / correction2) + epsilon)
 // with correction = 1 - betaᵗ in step t = 1, 2, ...
 //
-// An invocation owns 4 elements side by side; offset and count are multiples of 4. Without clipping, the norm is not read.
+// An invocation owns 4 elements side by side; offset and count are multiples of 4. Without clipping, the norm is not
+// read.
 
 struct Params {
   offset: u32,

@@ -18,7 +18,7 @@ const shapes: Shape[] = [
   { note: "primes with decay", offset: 3, count: 37, behind: 5, step: 7, learningRate: 1e-3, weightDecay: 0.1 },
   { note: "clipped", offset: 1, count: 67, step: 2, learningRate: 1e-2, maxNorm: 1, norm: 8 },
   { note: "below the largest norm", count: 131, step: 2, learningRate: 1e-2, maxNorm: 1, norm: 0.5 },
-  { note: "quads", offset: 8, count: 1028, behind: 4, step: 3, learningRate: 2e-5, weightDecay: 0.1, maxNorm: 1, norm: 3 },
+  { note: "quads", offset: 8, count: 1028, behind: 4, step: 3, learningRate: 2e-5, maxNorm: 1, norm: 3 },
   { note: "no learning", count: 300, step: 1, learningRate: 0, weightDecay: 0.1 },
   { note: "a projection of CLIP-L", count: 65536, step: 1000, learningRate: 1e-3, maxNorm: 1, norm: 2 },
 ];

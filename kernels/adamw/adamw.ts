@@ -7,7 +7,8 @@ const bindings = {
   read: ["gradient", "norm"],
   write: ["parameter", "m", "v"],
   params: [
-    "offset", "count", "learningRate", "beta1", "beta2", "epsilon", "weightDecay", "correction1", "correction2", "maxNorm",
+    "offset", "count", "learningRate", "beta1", "beta2", "epsilon", "weightDecay",
+    "correction1", "correction2", "maxNorm",
   ],
 } as const;
 

@@ -1,4 +1,4 @@
-// dk[b, j, h', :] = scale · sum_h sum_i dS[i, j] · q[b, i, h, :],  dv[b, j, h', :] = sum_h sum_i P[i, j] · dy[b, i, h, :]
+// dk[b, j, h', :] = scale · sum_h,i dS[i, j] · q[b, i, h, :],  dv[b, j, h', :] = sum_h,i P[i, j] · dy[b, i, h, :]
 // over the queries i and the heads h with floor(h · kvHeads / heads) = h', where
 // dS[i, j] = P[i, j] · (dy[b, i, h, :] · v[b, j, h', :] - delta[b, h, i]),  P[i, j] = exp(scale · q · k - lse[b, h, i])
 // computed again from the log-sum-exp of the forward pass (FlashAttention, Dao et al. 2022), for software adapters,

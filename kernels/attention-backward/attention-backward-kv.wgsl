@@ -1,10 +1,10 @@
-// dk[b, j, h', :] = scale · sum_h sum_i dS[i, j] · q[b, i, h, :],  dv[b, j, h', :] = sum_h sum_i P[i, j] · dy[b, i, h, :]
+// dk[b, j, h', :] = scale · sum_h,i dS[i, j] · q[b, i, h, :],  dv[b, j, h', :] = sum_h,i P[i, j] · dy[b, i, h, :]
 // over the queries i and the heads h with floor(h · kvHeads / heads) = h', where
 // dS[i, j] = P[i, j] · (dy[b, i, h, :] · v[b, j, h', :] - delta[b, h, i]),  P[i, j] = exp(scale · q · k - lse[b, h, i])
 // computed again from the log-sum-exp of the forward pass (FlashAttention, Dao et al. 2022): nothing of size
 // queries x keys is written to memory.
 //
-// A workgroup owns 32 keys of one key/value head and walks over the heads that share it and their queries, 32 at a time:
+// A workgroup owns 32 keys of one key/value head and walks over the heads that share it and their queries, 32 by 32:
 //   1. q and k, then dy and v, pass through workgroup memory in chunks of 16 of the head's columns; an invocation adds
 //      up a 2 x 2 block of the 32 x 32 products of each;
 //   2. each invocation turns its block into P and dS, 0 where the key is not visible, in workgroup memory;

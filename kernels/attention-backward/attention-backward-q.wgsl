@@ -162,7 +162,8 @@ fn main(
       var sum = sums[chunk];
       for (var j = 0u; j < 32u; j++) {
         let at = j * pitch + part;
-        sum += gradients[owned * pitch + j] * vec4f(keyTile[at], keyTile[at + 8u], keyTile[at + 16u], keyTile[at + 24u]);
+        let key = vec4f(keyTile[at], keyTile[at + 8u], keyTile[at + 16u], keyTile[at + 24u]);
+        sum += gradients[owned * pitch + j] * key;
       }
       sums[chunk] = sum;
       workgroupBarrier();

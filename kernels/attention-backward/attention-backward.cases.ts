@@ -24,9 +24,9 @@ const shapes: AttentionShape[] = [
 ];
 
 /**
- * Full, causal, windowed and grouped attention among tiny sizes, primes and tile edges. lse is that of the forward pass,
- * so that the exponentials are probabilities; delta is any number, for with the right one a query that sees a single key
- * has a gradient of nothing but rounding.
+ * Full, causal, windowed and grouped attention among tiny sizes, primes and tile edges. lse is that of the forward
+ * pass, so that the exponentials are probabilities; delta is any number, for with the right one a query that sees a
+ * single key has a gradient of nothing but rounding.
  */
 const casesOf = (reduction: (shape: AttentionShape) => number): Case[] =>
   shapes.map((shape) => {

@@ -32,7 +32,7 @@ export function attentionBackwardQReference(
   return { dq: Float32Array.from(backward(inputs, params).dq) };
 }
 
-/** dk[b, j, h'] = scale · sum_h sum_i dS[i, j] · q[b, i, h], dv[b, j, h'] = sum_h sum_i P[i, j] · dy[b, i, h], see `backward`. */
+/** dk[b, j, h'] = scale · sum_h,i dS[i, j] · q[b, i, h], dv[b, j, h'] = sum_h,i P[i, j] · dy[b, i, h], see `backward`. */
 export function attentionBackwardKVReference(
   inputs: HostArrays<AttentionBackwardInput>,
   params: Params<AttentionParam>,

@@ -100,8 +100,9 @@ export const attentionBackwardKVSubgroup = kernel({
 
 /**
  * The gradient of the queries of `attention`, whose parameters it shares:
- * dq[b, i, h] = scale · sum_j dS[i, j] · k[b, j, h'] with dS[i, j] = P[i, j] · (dy[b, i, h] · v[b, j, h'] - delta[b, h, i])
- * and P[i, j] = exp(scale · q[b, i, h] · k[b, j, h'] - lse[b, h, i]); h' = floor(h · kvHeads / heads).
+ * dq[b, i, h] = scale · sum_j dS[i, j] · k[b, j, h'] with h' = floor(h · kvHeads / heads),
+ * dS[i, j] = P[i, j] · (dy[b, i, h] · v[b, j, h'] - delta[b, h, i]) and
+ * P[i, j] = exp(scale · q[b, i, h] · k[b, j, h'] - lse[b, h, i]).
  *
  * `lse` is what `attention` wrote, `delta` what `attentionDelta` did. dy and dq are dense: [batch · queries, heads ·
  * headSize]. Nothing of size queries x keys is stored.
@@ -118,7 +119,7 @@ export const attentionBackwardQ = family({
 
 /**
  * The gradients of the keys and values of `attention`, whose parameters it shares:
- * dk[b, j, h'] = scale · sum_h sum_i dS[i, j] · q[b, i, h] and dv[b, j, h'] = sum_h sum_i P[i, j] · dy[b, i, h] over the
+ * dk[b, j, h'] = scale · sum_h,i dS[i, j] · q[b, i, h] and dv[b, j, h'] = sum_h,i P[i, j] · dy[b, i, h] over the
  * queries i and the heads h with floor(h · kvHeads / heads) = h'; P and dS as for `attentionBackwardQ`.
  *
  * dk and dv are dense: [batch · keys, kvHeads · headSize]. The order of the additions depends on the sizes alone.

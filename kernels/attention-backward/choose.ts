@@ -26,5 +26,6 @@ function takes<W extends string>(
   params: Params<AttentionParam>,
   traits: AdapterTraits,
 ): boolean {
-  return traits.software && needs.every((feature) => traits.features.has(feature)) && accepts?.(params, traits) !== false;
+  const usable = needs.every((feature) => traits.features.has(feature)) && (accepts?.(params, traits) ?? true);
+  return traits.software && usable;
 }

@@ -2,10 +2,10 @@
 // f = firstRow; both are 0 where the label is 0xffffffff, and those rows of the logits are not read
 //
 // The width is a multiple of 4. A workgroup owns one row; an invocation owns every 256th group of four columns.
-//   1. each invocation reads its columns once, with a running maximum m and sum s of exp(logit - m): when m grows to m',
-//      s is scaled by exp(m - m') (Milakov & Gimelshein 2018);
+//   1. each invocation reads its columns once, with a running maximum m and sum s of exp(logit - m): when m grows to
+//      m', s is scaled by exp(m - m') (Milakov & Gimelshein 2018);
 //   2. a tree in workgroup memory joins the 256 pairs (m, s) likewise.
-// No exponential exceeds 1. A NaN or an infinite logit makes the loss NaN.
+// No exponential exceeds 1. A logit that is NaN or +infinite leaves no finite loss.
 
 struct Params {
   rows: u32,

@@ -27,11 +27,11 @@ const shapes: Shape[] = [
 ];
 
 function inputsOf({ rows, width, firstRow = 0, behind = 0, deviation = 1, counting = 1 }: Shape, random: Random) {
-  const entries = firstRow + rows + behind;
+  const length = firstRow + rows + behind;
   return {
     logits: random.normal(rows * width, 0, deviation),
-    labels: Uint32Array.from({ length: entries }, () => (random.uniform() < counting ? random.integer(width) : IGNORED_LABEL)),
-    weight: Float32Array.from({ length: entries }, () => 0.1 + random.uniform()),
+    labels: Uint32Array.from({ length }, () => (random.uniform() < counting ? random.integer(width) : IGNORED_LABEL)),
+    weight: Float32Array.from({ length }, () => 0.1 + random.uniform()),
   };
 }
 

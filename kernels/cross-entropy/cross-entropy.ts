@@ -29,7 +29,7 @@ const blocks = ({ rows, width }: Params<"rows" | "width">): number => rows * Mat
  * lse[f + r] = log sum_c exp(logits[r, c]), loss[f + r] = weight[f + r] · (lse[f + r] - logits[r, labels[f + r]]).
  *
  * Both are 0 where the label (u32) is `IGNORED_LABEL`; every other label must be below `width`. Other entries of loss
- * and lse keep their values. A NaN or an infinite logit makes the loss of its row NaN.
+ * and lse keep their values. A logit that is NaN or +infinite leaves no finite loss in its row.
  */
 export const crossEntropy = family({
   name: "cross-entropy",

@@ -4,7 +4,8 @@
 // A workgroup owns one row; an invocation owns every 256th column of it.
 //   1. the largest element: each invocation over its columns, then a tree in workgroup memory;
 //   2. the sum of the exponentials likewise.
-// The largest element is subtracted, so that no exponential exceeds 1. A NaN or an infinite logit makes the loss NaN.
+// The largest element is subtracted, so that no exponential exceeds 1. A logit that is NaN or +infinite leaves no
+// finite loss.
 
 struct Params {
   rows: u32,

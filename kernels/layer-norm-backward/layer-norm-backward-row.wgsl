@@ -3,7 +3,7 @@
 //
 // The gradient of layer-norm.wgsl by its input.
 // An invocation owns one row, read four columns at a time; the width is a multiple of 4. For software adapters, which
-// run an invocation in each lane of a vector: there, the barriers of the other variants cost more than the sums.
+// run an invocation in each lane of a vector, and from 16 rows on: there, barriers cost more than the sums.
 //   1. the mean;
 //   2. the sums of d², g and g · d in one pass;
 //   3. dx.

@@ -30,7 +30,7 @@ const shapes: Shape[] = [
   { note: "SmolLM2-135M MLP", rows: 2432, columns: 1536, inner: 576, long: true },
 ];
 
-/** Input gradients of linear layers of CLIP-L, SigLIP, Qwen2-0.5B and SmolLM2 among single elements, primes and tile edges. */
+/** Input gradients in CLIP-L, SigLIP, Qwen2-0.5B and SmolLM2 among single elements, primes and tile edges. */
 export const matmulNNCases: Case[] = shapes.map((shape) => {
   const { rows, columns, inner, xBefore = 0, xBehind = 0, yBehind = 0, accumulate = false } = shape;
   const params = {

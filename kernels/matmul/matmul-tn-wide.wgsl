@@ -3,8 +3,8 @@
 // For discrete GPUs; columns, width, strides and offset are multiples of 4. A workgroup owns a 128 x 64 tile of y; an
 // invocation owns 8 x 8 elements of it: two quads of rows 64 rows apart, and two quads of columns 32 columns apart. For
 // every 16 of m:
-//   1. the invocations copy the tile's columns of x and of z into workgroup memory as they lie, 4 elements at a time, so
-//      that neighbours read neighbouring addresses; zero beyond the last row;
+//   1. the invocations copy the tile's columns of x and of z into workgroup memory as they lie, 4 elements at a time,
+//      so that neighbours read neighbouring addresses; zero beyond the last row;
 //   2. for every m an invocation takes 2 quads of x and 2 of z and adds their 64 products: 16 reads of workgroup memory
 //      for 256 multiply-adds.
 // Sums are f32, in the order of m.

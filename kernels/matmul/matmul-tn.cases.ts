@@ -18,12 +18,21 @@ interface Shape {
 const shapes: Shape[] = [
   { note: "one element", rows: 1, columns: 1, width: 1 },
   { note: "one element more", rows: 1, columns: 1, width: 1, accumulate: true },
-  { note: "primes", rows: 7, columns: 13, width: 11, xBefore: 3, xBehind: 2, zBehind: 1, yBehind: 5, yRow: 2, accumulate: true },
+  {
+    note: "primes", rows: 7, columns: 13, width: 11,
+    xBefore: 3, xBehind: 2, zBehind: 1, yBehind: 5, yRow: 2, accumulate: true,
+  },
   { note: "primes beyond a tile", rows: 37, columns: 67, width: 131, xBefore: 1 },
   { note: "one row", rows: 1, columns: 28, width: 36, yRow: 1 },
   { note: "one quad", rows: 4, columns: 4, width: 4 },
-  { note: "block of a fused projection", rows: 30, columns: 64, width: 64, xBefore: 64, xBehind: 64, yRow: 64, accumulate: true },
-  { note: "more than a tile each way", rows: 85, columns: 132, width: 140, xBehind: 12, zBehind: 8, yBehind: 4, accumulate: true },
+  {
+    note: "block of a fused projection", rows: 30, columns: 64, width: 64,
+    xBefore: 64, xBehind: 64, yRow: 64, accumulate: true,
+  },
+  {
+    note: "more than a tile each way", rows: 85, columns: 132, width: 140,
+    xBehind: 12, zBehind: 8, yBehind: 4, accumulate: true,
+  },
   { note: "whole tiles", rows: 64, columns: 128, width: 128 },
   { note: "LoRA of rank 4", rows: 101, columns: 4, width: 896 },
   { note: "many rows", rows: 2432, columns: 20, width: 68 },

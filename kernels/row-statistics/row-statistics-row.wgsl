@@ -1,7 +1,7 @@
 // mean[r] = mean_c x[r, c],  scale[r] = 1 / sqrt(mean_c (x[r, c] - mean[r])² + ε)
 //
 // An invocation owns one row, read four columns at a time; the width is a multiple of 4. For software adapters, which
-// run an invocation in each lane of a vector: there, the barriers of the other variants cost more than the sums.
+// run an invocation in each lane of a vector, and from 16 rows on: there, barriers cost more than the sums.
 //   1. the mean;
 //   2. the variance from the squared deviations: E[x²] - E[x]² cancels when the mean is large.
 

@@ -2,7 +2,7 @@
 //
 // The gradient of softmax.wgsl by its input, from its output y.
 // An invocation owns one row, read four columns at a time; the width is a multiple of 4. For software adapters, which
-// run an invocation in each lane of a vector: there, the barriers of the other variants cost more than the sums.
+// run an invocation in each lane of a vector, and from 16 rows on: there, barriers cost more than the sums.
 //   1. the sum of y · dy;
 //   2. dx.
 

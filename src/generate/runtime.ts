@@ -117,8 +117,10 @@ export class Runtime {
     await this.#reserveTable(positions, 0, positions);
   }
 
-  /** Tells the programs that weights lie in new buffers. */
+  /** Forgets all programs, since weights lie in new buffers or have another type. */
   weightsMoved(): void {
+    for (const program of this.#programs.values()) void program.then((old) => old.dispose(), () => undefined);
+    this.#programs.clear();
     this.workspace.moved();
   }
 

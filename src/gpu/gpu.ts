@@ -188,16 +188,16 @@ export class Gpu {
     }
     this.device.pushErrorScope("out-of-memory");
     const buffer = this.device.createBuffer({ label, size, usage });
+    this.allocated += size;
+    this.#buffers.add(buffer);
     const error = await this.wait(this.device.popErrorScope());
     if (error) {
-      buffer.destroy();
+      this.free(buffer);
       throw new GpuMemoryError(
         `${label}: the GPU has no ${size} bytes left beside the ${this.allocated} in use; use smaller weights, a shorter context or another adapter`,
         size,
       );
     }
-    this.allocated += size;
-    this.#buffers.add(buffer);
     return buffer;
   }
 

@@ -44,6 +44,8 @@ export class Graph {
   readonly inputs = new Map<string, Tensor>();
   /** Named values by path. */
   readonly values = new Map<string, Tensor>();
+  /** The seed of a run's dropout. Absent outside training: nothing is dropped. */
+  dropoutSeed: Scalar | undefined;
   #path = "";
 
   constructor(readonly interventions: ReadonlyMap<string, Intervention> = new Map()) {}

@@ -128,6 +128,11 @@ export class Program {
     }
   }
 
+  /** Bytes of the buffers of its own; arenas and residents belong to others. */
+  get bytes(): number {
+    return this.owned.reduce((sum, { size }) => sum + size, 0);
+  }
+
   /** Names of the values that `read` returns. */
   get outputs(): string[] {
     return [...this.#outputs.keys()];

@@ -88,11 +88,31 @@ export interface ParameterPart {
 }
 
 /**
+ * A low-rank change of a part of a weight: its rows [firstRow, firstRow + rows) count as W + scale · B A, computed beside
+ * W without touching it. Hu et al. 2021 (LoRA).
+ */
+export interface Adapter {
+  /** The adapted module as transformers calls it, e.g. `model.language_model.layers.0.self_attn.q_proj`. */
+  readonly module: string;
+  readonly firstRow: number;
+  readonly rows: number;
+  /** [rank, inputs] */
+  readonly a: Parameter;
+  /** [rows, rank] */
+  readonly b: Parameter;
+  readonly scale: number;
+  /** Share of the inputs of A that training drops. */
+  readonly dropout: number;
+}
+
+/**
  * A weight of the model. A parameter may stack several checkpoint tensors by rows (query, key and value; gate and up), so
  * that one kernel call computes them all. `blocks` is filled when the weights are loaded.
  */
 export class Parameter {
   blocks: readonly ParameterBlock[] = [];
+  /** Low-rank changes that linear layers add; see `addLora`. Programs traced before a change of the list do not have it. */
+  adapters: readonly Adapter[] = [];
 
   constructor(
     readonly path: string,

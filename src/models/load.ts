@@ -5,7 +5,7 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { type Parameter, type ParameterBlock, type ParameterPart, shapeText } from "../graph/tensor.ts";
 
 /** Bytes of a checkpoint that are held on the host at once. */
-const PIECE = 16 * 2 ** 20;
+const PIECE = 8 * 2 ** 20;
 
 /** Tensors that published checkpoints carry although the model may not use them: CLIP's last norm, a head beside tied embeddings. */
 const UNUSED = [/^vision\.postNorm\./, /^language\.head\./];
@@ -33,9 +33,16 @@ export async function loadWeights(
   const parts = matchTensors(parameters, checkpoint);
   const total = parts.map(({ name }) => checkpoint.info(name)).reduce((sum, { start, end }) => sum + end - start, 0);
   let done = 0;
+  let queued = 0;
   const read = async (part: ParameterPart, rows: readonly [number, number]): Promise<Uint8Array> => {
     signal?.throwIfAborted();
     const bytes = await checkpoint.read(part.name, { rows, ...(signal ? { signal } : {}) });
+    // The queue takes copies of what is written; waiting here keeps them from piling up.
+    if (queued + bytes.byteLength > PIECE) {
+      await gpu.idle();
+      queued = 0;
+    }
+    queued += bytes.byteLength;
     done += bytes.byteLength;
     onProgress?.(done, total);
     return bytes;
@@ -45,9 +52,8 @@ export async function loadWeights(
     const dtypeOf = (part: ParameterPart): DType => checkpoint.info(part.name).dtype;
     const type = storedType(parameter, new Set(parameter.parts.map(dtypeOf)), weights);
     parameter.blocks = await loadBlocks(parameter, type, gpu, maxBindingBytes, dtypeOf, read);
-    // The queue takes copies of what is written; waiting here keeps them from piling up.
-    await gpu.idle();
   }
+  await gpu.idle();
 }
 
 /** Frees the blocks of every parameter. */

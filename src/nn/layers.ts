@@ -1,6 +1,6 @@
 /** The layers that every part of the family is made of: functions that declare their weights and return what they compute. */
 import type { Parameter, Tensor } from "../graph/tensor.ts";
-import { type Activation, activation, gated, layerNorm, linear, rmsNorm } from "../ops/index.ts";
+import { type Activation, activation, addColumns, dropout, gated, layerNorm, linear, rmsNorm, scale as scaled } from "../ops/index.ts";
 import type { Scope } from "./scope.ts";
 
 export type Layer = (x: Tensor) => Tensor;
@@ -9,7 +9,7 @@ export type Layer = (x: Tensor) => Tensor;
 export function linearLayer(scope: Scope, inputs: number, outputs: number, bias = true): Layer {
   const weight = scope.matrix("weight", [outputs, inputs]);
   const offset = bias ? scope.vector("bias", [outputs]) : undefined;
-  return (x) => linear(x, weight, offset);
+  return (x) => adapted(x, linear(x, weight, offset), weight);
 }
 
 /** Several linear layers on the same input as one: [..., inputs] -> [..., Σ outputs], in the order of `parts`. */
@@ -24,7 +24,17 @@ export function stackedLinear(
   const offset: Parameter | undefined = bias
     ? scope.stackVectors(`${name}.bias`, parts.map((part) => ({ ...part, path: `${part.path}.bias` })))
     : undefined;
-  return (x) => linear(x, weight, offset);
+  return (x) => adapted(x, linear(x, weight, offset), weight);
+}
+
+/** y [..., N] = x Wᵀ + b with what the adapters of W add to their columns: scale · (dropout(x) Aᵀ) Bᵀ. */
+function adapted(x: Tensor, y: Tensor, { adapters }: Parameter): Tensor {
+  if (adapters.length === 0) return y;
+  const blocks = adapters.map(({ a, b, firstRow, scale, dropout: rate }) => {
+    const seen = linear(dropout(x, rate), a); // [..., rank]
+    return { of: linear(scaled(seen, scale), b), column: firstRow };
+  });
+  return addColumns(y, blocks);
 }
 
 /** Layer normalisation with weight and bias over the last axis. */

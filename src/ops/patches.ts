@@ -1,4 +1,4 @@
-import { patchTokens as tokenKernels, sumBatch, unfold as unfoldKernels } from "../../kernels/index.ts";
+import { patchTokens as tokenKernels, sumBatch, unfold as unfoldKernels, unfoldBackward } from "../../kernels/index.ts";
 import type { Contribution } from "../graph/graph.ts";
 import { expectShape, type Parameter, shapeText, type Tensor } from "../graph/tensor.ts";
 import { dropFirst, sliceRows } from "./rows.ts";
@@ -12,12 +12,20 @@ export function unfold(pixels: Tensor, patch: number): Tensor {
   const [batch, channels, height, width] = pixels.shape as [number, number, number, number];
   const gridHeight = Math.floor(height / patch);
   const gridWidth = Math.floor(width / patch);
-  const y = pixels.graph.value([batch * gridHeight * gridWidth, channels * patch * patch]);
-  pixels.graph.record({
+  const params = { batch, channels, height, width, patchSize: patch, gridHeight, gridWidth };
+  const { graph } = pixels;
+  const y = graph.value([batch * gridHeight * gridWidth, channels * patch * patch]);
+  graph.record({
     op: "unfold",
     inputs: [pixels],
     outputs: [y],
-    calls: [{ family: unfoldKernels, read: { pixels }, write: { y }, params: { batch, channels, height, width, patchSize: patch, gridHeight, gridWidth } }],
+    calls: [{ family: unfoldKernels, read: { pixels }, write: { y }, params }],
+    backward: (dy) => {
+      const dpixels = graph.value(pixels.shape);
+      const call = { family: unfoldBackward, read: { dy }, write: { dpixels }, params };
+      graph.record({ op: "unfoldBackward", inputs: [dy], outputs: [dpixels], calls: [call] });
+      return [{ to: pixels, value: dpixels }];
+    },
   });
   return y;
 }

@@ -1,5 +1,5 @@
 import { addRows as addKernels, copyRows as copyKernels, fill as fillKernels, mixRows as mixKernels, placeRows as placeKernels } from "../../kernels/index.ts";
-import type { Graph, Needs } from "../graph/graph.ts";
+import type { Call, Graph, Needs } from "../graph/graph.ts";
 import { expectShape, isTensor, type Operand, type Parameter, type Resident, type Scalar, shapeText, type Tensor } from "../graph/tensor.ts";
 
 export interface CopyOptions {
@@ -156,6 +156,37 @@ export function placeRows(text: Tensor, rows: Operand, source: Tensor, inverse?:
   return y;
 }
 
+/** A block of columns: `of` [..., w] stands at columns [column, column + w). */
+export interface ColumnBlock {
+  readonly of: Tensor;
+  readonly column: number;
+}
+
+/** y = x, plus every block in its columns: x [..., C], blocks [..., w] with w <= C -> [..., C]. Throws `ShapeError`. */
+export function addColumns(x: Tensor, blocks: readonly ColumnBlock[]): Tensor {
+  const { rows } = x;
+  for (const { of, column } of blocks) {
+    expectShape(
+      of.rows === rows && column + of.width <= x.width,
+      () => `addColumns: expected ${rows} rows that end by column ${x.width}, got ${shapeText(of.shape)} at column ${column}`,
+    );
+  }
+  const y = x.graph.value(x.shape);
+  const added = blocks.map(({ of, column }) => addCall(of, y, { rows, width: of.width, toColumn: column }));
+  x.graph.record({
+    op: "addColumns",
+    inputs: [x, ...blocks.map(({ of }) => of)],
+    outputs: [y],
+    calls: [copyCall(x, y, { rows, width: x.width }), ...added],
+    backward: (dy, needs) => {
+      const wanted = blocks.filter(({ of }) => needs(of));
+      const part = ({ of: { width }, column }: ColumnBlock) => (width === dy.width ? dy : sliceRows(dy, { rows, width, fromColumn: column }));
+      return [{ to: x, value: dy }, ...wanted.map((block) => ({ to: block.of, value: part(block) }))];
+    },
+  });
+  return y;
+}
+
 /** A value of zeros. */
 export function zeros(graph: Graph, shape: readonly number[]): Tensor {
   const y = graph.value(shape);
@@ -165,8 +196,12 @@ export function zeros(graph: Graph, shape: readonly number[]): Tensor {
 
 /** y[toRow + r, toColumn + c] += scale · x[fromRow + r, fromColumn + c], in place: y may be a value that is still being summed, or resident. */
 export function addInto(x: Tensor, y: Operand, options: CopyOptions, scale = 1): void {
-  const { family: _, params, ...operands } = copyCall(x, y, options);
-  x.graph.record({ op: "addInto", inputs: [x, y], outputs: isTensor(y) ? [y] : [], calls: [{ family: addKernels, ...operands, params: { ...params, scale } }] });
+  x.graph.record({ op: "addInto", inputs: [x, y], outputs: isTensor(y) ? [y] : [], calls: [addCall(x, y, options, scale)] });
+}
+
+function addCall(x: Operand, y: Operand, options: CopyOptions, scale = 1): Call {
+  const { read, write, params } = copyCall(x, y, options);
+  return { family: addKernels, read, write, params: { ...params, scale } };
 }
 
 function copyCall(x: Operand, y: Operand, { rows, width, fromRow = 0, fromColumn = 0, toRow = 0, toColumn = 0 }: CopyOptions) {

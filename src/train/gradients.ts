@@ -4,14 +4,15 @@ import { add, addInto, zeros } from "../ops/index.ts";
 
 /**
  * Reverse-mode differentiation (Linnainmaa 1970) on a traced graph: appends the operations that compute the gradients of a
- * loss, and returns these by parameter. Only what lies between the loss and a wanted parameter is traced; a parameter
- * that the loss does not depend on has no entry, which is not the same as a gradient of zero.
+ * loss, and returns these by what they belong to. Only what lies between the loss and something wanted is traced; what the
+ * loss does not depend on has no entry, which is not the same as a gradient of zero.
  *
  * @param loss the value to differentiate
  * @param upstream the gradient of the loss with respect to itself, of the loss's shape
- * @param wanted parameters
+ * @param wanted parameters, inputs of the graph or values in it
+ * @throws ShapeError if an operation in between has no backward rule
  */
-export function gradients(graph: Graph, loss: Tensor, upstream: Tensor, wanted: ReadonlySet<Parameter>): Map<Parameter, Tensor> {
+export function gradients<W extends Parameter | Tensor>(graph: Graph, loss: Tensor, upstream: Tensor, wanted: ReadonlySet<W>): Map<W, Tensor> {
   const forward = [...graph.nodes];
   const reached = dependents(forward, wanted);
   const needs = (operand: Operand | Parameter): boolean => reached.has(owner(operand));
@@ -36,17 +37,17 @@ export function gradients(graph: Graph, loss: Tensor, upstream: Tensor, wanted: 
       }
     });
   }
-  const result = new Map<Parameter, Tensor>();
-  for (const parameter of wanted) {
-    const total = sums.get(parameter)?.total();
-    if (total) result.set(parameter, total);
+  const result = new Map<W, Tensor>();
+  for (const one of wanted) {
+    const total = sums.get(owner(one))?.total();
+    if (total) result.set(one, shaped(total, one.shape));
   }
   return result;
 }
 
-/** Everything that depends on one of the parameters. */
-function dependents(nodes: Graph["nodes"], wanted: ReadonlySet<Parameter>): Set<Operand | Parameter> {
-  const reached = new Set<Operand | Parameter>(wanted);
+/** What is wanted and everything that depends on it. */
+function dependents(nodes: Graph["nodes"], wanted: ReadonlySet<Parameter | Tensor>): Set<Operand | Parameter> {
+  const reached = new Set<Operand | Parameter>([...wanted].map(owner));
   for (const node of nodes) {
     if (node.inputs.some((input) => reached.has(owner(input)))) for (const output of node.outputs) reached.add(output.root);
   }
@@ -56,6 +57,11 @@ function dependents(nodes: Graph["nodes"], wanted: ReadonlySet<Parameter>): Set<
 /** What a gradient belongs to: the value behind a view. */
 function owner(operand: Operand | Parameter): Operand | Parameter {
   return operand instanceof Tensor ? operand.root : operand;
+}
+
+/** The elements of a value in a shape of the same size. */
+function shaped(value: Tensor, shape: readonly number[]): Tensor {
+  return value.shape.join() === shape.join() ? value : value.graph.view(value, shape);
 }
 
 /** The sum of the contributions to one gradient. Whole ones are added; blocks are added into a value of zeros. */
@@ -70,8 +76,8 @@ class Sum {
 
   add(value: Tensor, row = 0, column = 0): void {
     if (value.size === this.shape.reduce((product, length) => product * length, 1)) {
-      const shaped = this.#shaped(value);
-      this.#whole = this.#whole ? add(this.#whole, shaped) : shaped;
+      const whole = shaped(value, this.shape);
+      this.#whole = this.#whole ? add(this.#whole, whole) : whole;
       return;
     }
     this.#blocks ??= zeros(this.graph, this.shape);
@@ -84,9 +90,5 @@ class Sum {
       this.#blocks = undefined;
     }
     return this.#whole ?? this.#blocks;
-  }
-
-  #shaped(value: Tensor): Tensor {
-    return value.shape.join() === this.shape.join() ? value : this.graph.view(value, this.shape);
   }
 }

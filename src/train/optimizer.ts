@@ -99,9 +99,10 @@ export class AdamW {
     return new Float32Array(await this.gpu.read(this.scratch.norm.buffer, 0, 4))[0]!;
   }
 
-  /** Bytes of gradients, moments and scratch. */
-  get bytes(): number {
-    return [...this.states.values()].reduce((sum, { gradient }) => sum + 3 * gradient.buffer.size, 0);
+  /** Bytes on the GPU; the few of the norms count as moments. */
+  get bytes(): { readonly gradients: number; readonly moments: number } {
+    const gradients = [...this.states.values()].reduce((sum, { gradient }) => sum + gradient.buffer.size, 0);
+    return { gradients, moments: 2 * gradients + this.scratch.squares.buffer.size + this.scratch.norm.buffer.size };
   }
 
   async dispose(): Promise<void> {

@@ -31,15 +31,10 @@ export function partOf(name: string): Part {
 }
 
 /**
- * The slots of all parameters that `trainable` names: parts, or globs over the checkpoint's tensor names.
+ * The slots that `trainable` names: parts, or globs over the checkpoint's tensor names.
  * Throws `OptionError` for an entry that matches nothing.
  */
-export function selectSlots(
-  parameters: ReadonlyMap<string, Parameter>,
-  foreignName: (name: string) => string,
-  trainable: readonly string[],
-): Slot[] {
-  const all = [...parameters.values()].flatMap((parameter) => slotsOf(parameter, foreignName));
+export function selectSlots(all: readonly Slot[], trainable: readonly string[]): Slot[] {
   const chosen = new Set<Slot>();
   for (const entry of trainable) {
     const matches = (parts as readonly string[]).includes(entry) ? (slot: Slot) => slot.part === entry : byName(entry);

@@ -9,6 +9,8 @@ export interface OperatorCase {
   readonly name: string;
   /** What the operation was told: eps, theta, heads. */
   readonly attributes: Readonly<Record<string, number>>;
+  /** The output y and everything that has a gradient. */
+  readonly results: readonly string[];
   shape(name: string): number[];
   /** The values of `input.NAME`, `upstream.y`, `output.y` or `gradient.NAME`. */
   floats(name: string): Float32Array;
@@ -39,6 +41,7 @@ export async function operatorCases(operation: string): Promise<OperatorCase[]> 
   return Object.entries(all[operation]!).map(([name, { attributes, shapes, tolerance }]) => ({
     name,
     attributes,
+    results: Object.keys(tolerance),
     shape: (tensor) => shapes[tensor]!,
     floats: (tensor) => toFloat32(tensors.get(`${name}/${tensor}`)!, "F32"),
     integers: (tensor) => new Int32Array(tensors.get(`${name}/constant.${tensor}`)!.buffer),

@@ -1,0 +1,70 @@
+/** What a training step takes of a GPU's memory, planned before anything is allocated. */
+import type { Gpu } from "../gpu/gpu.ts";
+import type { Graph } from "../graph/graph.ts";
+import { plan } from "../graph/plan.ts";
+import { isTensor, type Parameter, type Tensor } from "../graph/tensor.ts";
+import type { TrainingBatch } from "./trainer.ts";
+
+/** Bytes of a training run on the GPU. */
+export interface MemoryPlan {
+  /** Weights as they are kept: f32 where they learn, else as they were loaded. */
+  readonly parameters: number;
+  readonly gradients: number;
+  /** Both moments of everything that learns. */
+  readonly optimizer: number;
+  /** Values between the operations of a step, its inputs and the parameters of its kernels. */
+  readonly activations: number;
+  /** What answering questions needs: the cache of keys and values, image rows, tables. */
+  readonly inference: number;
+  readonly total: number;
+}
+
+/** What a traced program takes: its share of the arenas, which programs have in common, and buffers of its own. */
+export interface ProgramBytes {
+  readonly arenas: readonly number[];
+  readonly own: number;
+  /** The largest range that one binding covers. */
+  readonly largest: number;
+}
+
+/** Bytes of one uniform block: offsets are multiples of as many. */
+const PARAMS_STRIDE = 256;
+
+const rounded = (bytes: number): number => Math.max(16, Math.ceil(bytes / 16) * 16);
+
+/** Plans a traced program as `Program.compile` will. */
+export function programBytes(graph: Graph, outputs: readonly Tensor[], gpu: Gpu): ProgramBytes {
+  const { calls, places, arenas } = plan(graph, outputs, gpu.limits.maxBufferSize);
+  const operands = calls.flatMap((call) => Object.values(call.read)).flatMap((operand) => (isTensor(operand) ? [operand.root] : []));
+  const used = new Set([...operands, ...outputs.map(({ root }) => root)]);
+  const inputs = [...graph.inputs.values()].filter((tensor) => used.has(tensor)).map((tensor) => rounded(tensor.size * 4));
+  const changing = calls.filter(({ params }) => Object.values(params).some((value) => typeof value === "object")).length;
+  const blocks = rounded(changing * PARAMS_STRIDE) + rounded((calls.length - changing) * PARAMS_STRIDE);
+  const staging = outputs.reduce((sum, tensor) => sum + rounded(tensor.size * 4), 0);
+  return {
+    arenas: arenas.map(rounded),
+    own: inputs.reduce((sum, bytes) => sum + bytes, 0) + blocks + staging,
+    largest: Math.max(0, ...inputs, ...[...places.values()].map(({ bytes }) => bytes)),
+  };
+}
+
+/** Bytes of the buffers of all parameters. */
+export function parameterBytes(parameters: ReadonlyMap<string, Parameter>): number {
+  return [...parameters.values()].flatMap(({ blocks }) => blocks).reduce((sum, { buffer }) => sum + buffer.size, 0);
+}
+
+/** The first `count` samples of a batch, padded as they are. */
+export function firstSamples(batch: TrainingBatch, count: number): TrainingBatch {
+  const { inputIds, labels, attentionMask, pixelValues, imageSizes, imagesPerSample, sampleIds } = batch;
+  const pictures = imagesPerSample ? imagesPerSample.slice(0, count).reduce((sum, each) => sum + each, 0) : Math.min(count, pixelValues?.shape[0] ?? 0);
+  const each = pixelValues ? pixelValues.shape.slice(1).reduce((product, length) => product * length, 1) : 0;
+  return {
+    inputIds: inputIds.slice(0, count),
+    labels: labels.slice(0, count),
+    ...(attentionMask ? { attentionMask: attentionMask.slice(0, count) } : {}),
+    ...(pixelValues && pictures > 0 ? { pixelValues: { shape: [pictures, ...pixelValues.shape.slice(1)], data: pixelValues.data.subarray(0, pictures * each) } } : {}),
+    ...(imageSizes ? { imageSizes: imageSizes.slice(0, pictures) } : {}),
+    ...(imagesPerSample ? { imagesPerSample: imagesPerSample.slice(0, count) } : {}),
+    ...(sampleIds ? { sampleIds: sampleIds.slice(0, count) } : {}),
+  };
+}

@@ -1,0 +1,33 @@
+import { createFile, joinPath } from "#files";
+import type { ByteSink } from "../../weights/index.ts";
+
+/** Where files are written to: a folder's path (Node), or what gives a sink for each file's name (`blobSink` in a browser). */
+export type SaveTarget = string | ((file: string) => ByteSink | Promise<ByteSink>);
+
+/** A sink for one file of the target. Throws `WeightError`. */
+export async function openSink(target: SaveTarget, file: string): Promise<ByteSink> {
+  return typeof target === "string" ? createFile(joinPath(target, file)) : target(file);
+}
+
+/**
+ * Several sinks whose files appear together: the others as the last one is closed, in front of it. A process that is
+ * killed before leaves what was there; so does an error, after which nothing of the new files is left.
+ */
+export function closeTogether(others: readonly ByteSink[], last: ByteSink): ByteSink {
+  return {
+    name: last.name,
+    write: (bytes) => last.write(bytes),
+    close: async () => {
+      const open = [...others, last];
+      try {
+        while (open.length > 0) await open.shift()!.close();
+      } catch (error) {
+        for (const sink of open) await sink.abort();
+        throw error;
+      }
+    },
+    abort: async () => {
+      for (const sink of [...others, last]) await sink.abort();
+    },
+  };
+}

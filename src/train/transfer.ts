@@ -1,0 +1,18 @@
+/** Values of what learns, between the GPU and the host, by pieces: a matrix may be larger than what memory has to spare. */
+import type { Gpu } from "../gpu/gpu.ts";
+
+/** Bytes that are on the host at once. */
+const PIECE = 16 * 2 ** 20;
+
+/** The bytes of `count` f32 elements of a buffer from `offset` on, in pieces. */
+export async function* readPieces(gpu: Gpu, buffer: GPUBuffer, offset: number, count: number): AsyncGenerator<Uint8Array> {
+  const end = (offset + count) * 4;
+  for (let at = offset * 4; at < end; at += PIECE) {
+    yield new Uint8Array(await gpu.read(buffer, at, Math.min(PIECE, end - at)));
+  }
+}
+
+/** Byte ranges of at most one piece that cover [0, bytes). */
+export function pieceRanges(bytes: number): [start: number, end: number][] {
+  return Array.from({ length: Math.ceil(bytes / PIECE) }, (_, i) => [i * PIECE, Math.min(bytes, (i + 1) * PIECE)]);
+}

@@ -1,0 +1,93 @@
+/** A run that is interrupted and resumed equals one that is not, bit by bit. */
+import { mkdtempSync, rmSync, writeFileSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { Llava } from "../../src/index.ts";
+import { ResumeError, Sampler, Trainer, type TrainerOptions } from "../../src/train/index.ts";
+import { WeightError } from "../../weights/index.ts";
+import { testAdapters } from "../harness/adapters.ts";
+import { expectTrouble } from "../harness/checkpoints.ts";
+import { goldenPath } from "../harness/golden.ts";
+import { batchOf, readTensors } from "../harness/training.ts";
+
+const source = goldenPath("training/model/llava");
+const root = mkdtempSync(join(tmpdir(), "llava-checkpoint-"));
+afterAll(() => rmSync(root, { recursive: true }));
+const [found] = await testAdapters();
+const adapter = found!.name;
+const stored = await readTensors(goldenPath("training/curves/batches.safetensors"));
+const numbers = [...new Set([...stored.keys()].map((name) => name.split("/")[0]!))];
+
+const options: TrainerOptions = {
+  trainable: ["projector", "language"],
+  learningRate: { projector: 1e-2, language: 1e-3 },
+  optimizer: { weightDecay: 0.1 },
+  schedule: { kind: "cosine", steps: 8, warmupSteps: 2 },
+};
+const sampling = { batch: 1, seed: 7 };
+
+async function steps(trainer: Trainer, sampler: Sampler, count: number) {
+  const results = [];
+  for (let i = 0; i < count; i++) results.push(await trainer.step(batchOf(stored, `${numbers[sampler.next()[0]!]}/`)));
+  return results;
+}
+
+describe(`checkpoints on ${adapter}`, () => {
+  it("resumed losses, norms, learning rates and weights are bit-equal", async () => {
+    const folder = join(root, "run");
+    const llava = await Llava.load(source, { adapter });
+    const earlier = await Trainer.create(llava, { trainable: ["**.layers.0.mlp.fc1.weight"], learningRate: 1e-2 });
+    await earlier.step(batchOf(stored, `${numbers[0]}/`));
+    const vision = Object.values(await earlier.parameters()).map(({ data }) => [...data.slice(0, 9)]);
+    await earlier.dispose();
+    const trainer = await Trainer.create(llava, options);
+    const sampler = new Sampler(numbers.length, sampling);
+    await steps(trainer, sampler, 3);
+    await trainer.checkpoint(folder, { data: sampler.state });
+    const whole = await steps(trainer, sampler, 4);
+    const values = await trainer.parameters();
+    await trainer.dispose();
+    await llava.dispose();
+
+    const fresh = await Llava.load(source, { adapter });
+    const resumed = await Trainer.resume(fresh, folder, options);
+    expect(resumed.stepCount).toBe(3);
+    expect(await steps(resumed, new Sampler(numbers.length, { batch: 1, state: resumed.data as Sampler["state"] }), 4)).toEqual(whole);
+    expect(await resumed.parameters()).toEqual(values);
+    // What only an earlier stage trained is there again, and saved.
+    await resumed.save(join(root, "saved"));
+    await resumed.dispose();
+    await fresh.dispose();
+    const again = await readTensors(join(root, "saved", "model.safetensors"));
+    const kept = [...again].filter(([name]) => name.endsWith("layers.0.mlp.fc1.weight")).map(([, { data }]) => [...data.slice(0, 9)]);
+    expect(kept).toEqual(vision);
+  });
+
+  it("refuses another recipe, another model and damaged files", async () => {
+    const folder = join(root, "other");
+    const llava = await Llava.load(source, { adapter });
+    const trainer = await Trainer.create(llava, options);
+    await trainer.checkpoint(folder);
+    await trainer.dispose();
+    const resume = (changed: Partial<TrainerOptions>, from = folder) => Trainer.resume(llava, from, { ...options, ...changed });
+    await expectTrouble(resume({ trainable: ["projector"] }), ResumeError, /trainable\.1: expected "language".*got nothing/);
+    await expectTrouble(resume({ learningRate: { projector: 1e-2, language: 2e-3 } }), ResumeError, /learningRate\.language: expected 0\.001, .* got 0\.002/);
+    await expectTrouble(resume({ accumulate: 2 }), ResumeError, /accumulate: expected nothing, .* got 2/);
+    await expectTrouble(resume({}, source), ResumeError, /expected a checkpoint of a training run \(training\.safetensors\), found none/);
+
+    const next = await Llava.load(goldenPath("training/model/llava_next"), { adapter });
+    await expectTrouble(Trainer.resume(next, folder, options), ResumeError, /expected .*, as this run has it, got/);
+    await next.dispose();
+
+    const file = join(folder, "training.safetensors");
+    const bytes = readFileSync(file);
+    writeFileSync(file, bytes.subarray(0, bytes.length - 9));
+    await expectTrouble(resume({}), WeightError, /training\.safetensors/);
+    writeFileSync(file, readFileSync(join(source, "model.safetensors")));
+    await expectTrouble(resume({}), ResumeError, /expected the format/);
+    writeFileSync(file, Buffer.from(bytes.toString("latin1").replace('\\"step\\":0', '\\"step\\":-'), "latin1"));
+    await expectTrouble(resume({}), WeightError, /the state of the run is no JSON/);
+    await llava.dispose();
+  });
+});
