@@ -191,7 +191,8 @@ export class Llava {
   async explain(): Promise<string> {
     const release = await this.#turn();
     try {
-      return explain(await this.parts.runtime.decodeProgram());
+      const { runtime } = this.parts;
+      return explain(await runtime.decodeProgram(), undefined, { position: runtime.length });
     } finally {
       release();
     }

@@ -13,6 +13,11 @@ export async function createFile(path: string): Promise<ByteSink> {
   });
 }
 
+/** Always throws: a page cannot write to paths. */
+export async function appendText(path: string, _text: string): Promise<void> {
+  throw noPaths(path);
+}
+
 /** Always throws: a page cannot open paths. */
 export async function fileExists(path: string): Promise<boolean> {
   throw noPaths(path);

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
+import { appendFile, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -72,6 +72,16 @@ export async function createFile(path: string): Promise<ByteSink> {
       }),
     abort: discard,
   };
+}
+
+/** Adds text to the end of the file at `path`, which is made if need be, with its folders. */
+export async function appendText(path: string, text: string): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await appendFile(path, text);
+  } catch (error) {
+    throw fileError("cannot write", path, error);
+  }
 }
 
 /** Whether there is a file (not a folder) at `path`. */

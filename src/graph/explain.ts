@@ -1,4 +1,4 @@
-import type { Program } from "./program.ts";
+import type { Program, Step } from "./program.ts";
 import { isTensor, Scalar, type Tensor } from "./tensor.ts";
 
 /** One line of the listing of a program. */
@@ -14,9 +14,19 @@ export interface Explained {
   readonly scalars: readonly string[];
 }
 
-/** What a compiled program does, step by step. */
-export function explainSteps(program: Program): Explained[] {
-  return program.steps.map(({ node, call, kernel, cost }) => {
+/** Values of a program's scalars, as `Program.run` takes them. */
+type Scalars = Readonly<Record<string, number>>;
+
+/** What a step costs at given scalars; at their largest values where none are given. */
+export function costOf({ call }: Step, scalars: Scalars = {}): { flops: number; bytes: number } {
+  const value = (param: number | Scalar) => (param instanceof Scalar ? (scalars[param.name] ?? param.maximum) + param.offset : param);
+  return call.family.cost(Object.fromEntries(Object.entries(call.params).map(([name, param]) => [name, value(param)])));
+}
+
+/** What a compiled program does, step by step; costs depend on the scalars. */
+export function explainSteps(program: Program, scalars: Scalars = {}): Explained[] {
+  return program.steps.map((step) => {
+    const { node, call, kernel } = step;
     const target = Object.values(call.write)[0]!;
     const spot = isTensor(target) ? program.plan.places.get(target.root) : undefined;
     const named = Object.values(call.write).find((operand): operand is Tensor => isTensor(operand) && operand.path !== undefined);
@@ -25,7 +35,7 @@ export function explainSteps(program: Program): Explained[] {
       op: node.op,
       kernel: kernel.name,
       shape: target.shape,
-      ...cost,
+      ...costOf(step, scalars),
       place: spot ? `arena ${spot.arena} + ${spot.offset}` : isTensor(target) ? "input" : target.label,
       scalars: Object.entries(call.params).flatMap(([name, value]) => (value instanceof Scalar ? [name] : [])),
     };
@@ -33,8 +43,8 @@ export function explainSteps(program: Program): Explained[] {
 }
 
 /** The listing as a table for people. `times` are nanoseconds per step from `Program.profile`. */
-export function explain(program: Program, times?: Float64Array): string {
-  const steps = explainSteps(program);
+export function explain(program: Program, times?: Float64Array, scalars: Scalars = {}): string {
+  const steps = explainSteps(program, scalars);
   const rows = steps.map((step, i) => [
     step.path,
     step.op,

@@ -1,4 +1,4 @@
-import { type Cost, foldGroups, type Kernel, paramFields, storageBindings, type WeightType } from "../../kernels/kernel.ts";
+import { foldGroups, type Kernel, paramFields, storageBindings, type WeightType } from "../../kernels/kernel.ts";
 import { LlavaError } from "../../errors/index.ts";
 import { GpuMemoryError } from "../gpu/error.ts";
 import type { Gpu } from "../gpu/gpu.ts";
@@ -24,7 +24,6 @@ export interface Step {
   readonly kernel: Kernel;
   readonly weight: WeightType;
   readonly groups: readonly [number, number, number];
-  readonly cost: Cost;
 }
 
 export interface CompileOptions {
@@ -289,7 +288,7 @@ function makeStep(call: Call, node: Node, gpu: Gpu): Step {
   const weightOperand = call.family.weight ? call.read[call.family.weight] : undefined;
   const weight = weightOperand && weightOperand.type !== "u32" ? weightOperand.type : "f32";
   const kernel = chooseKernel(call.family, largest, gpu.traits);
-  return { node, call, kernel, weight, groups: foldGroups(kernel.groups(largest, gpu.traits)), cost: call.family.cost(largest) };
+  return { node, call, kernel, weight, groups: foldGroups(kernel.groups(largest, gpu.traits)) };
 }
 
 /** Lays out the parameter blocks of all steps: those that never change, and those with scalars in a small buffer of their own. */

@@ -1,7 +1,9 @@
 /** Batches and tensors of the training goldens. */
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
+import type { Llava } from "../../src/index.ts";
 import type { Batch } from "../../src/train/data/index.ts";
+import { slotsOf } from "../../src/train/slots.ts";
 import { Checkpoint, openFolder, toFloat32 } from "../../weights/index.ts";
 
 /** All tensors of a safetensors file by name, as f32 (ids and labels are small integers). */
@@ -15,6 +17,21 @@ export async function readTensors(path: string): Promise<Map<string, { shape: nu
   }
   await checkpoint.close();
   return tensors;
+}
+
+/** The f32 weights of a model as they are on the GPU, by the checkpoint's tensor names. Others are left out. */
+export async function readWeights(llava: Llava): Promise<Map<string, Float32Array>> {
+  const { gpu, model, folder } = llava.parts.loaded;
+  const checkpoint = await Checkpoint.open(folder);
+  await checkpoint.close();
+  const weights = new Map<string, Float32Array>();
+  for (const parameter of model.parameters.values()) {
+    if (parameter.block.type !== "f32") continue;
+    for (const { foreignName, offset, count } of slotsOf(parameter, (name) => checkpoint.info(name).foreignName)) {
+      weights.set(foreignName, new Float32Array(await gpu.read(parameter.block.buffer, offset * 4, count * 4)));
+    }
+  }
+  return weights;
 }
 
 type GoldenBatch = Pick<Batch, "inputIds" | "labels" | "attentionMask"> & Partial<Batch>;

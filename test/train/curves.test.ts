@@ -2,11 +2,13 @@
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { Llava } from "../../src/index.ts";
+import { mergeLora } from "../../src/train/lora.ts";
+import { loadLora } from "../../src/train/lora-files.ts";
 import type { Part } from "../../src/train/slots.ts";
 import { Trainer, type TrainerOptions } from "../../src/train/trainer.ts";
 import { testAdapters } from "../harness/adapters.ts";
 import { goldenPath } from "../harness/golden.ts";
-import { batchOf, readTensors } from "../harness/training.ts";
+import { batchOf, readTensors, readWeights } from "../harness/training.ts";
 
 interface Curve {
   readonly settings: {
@@ -30,7 +32,7 @@ interface Curve {
 }
 
 const curves = JSON.parse(readFileSync(goldenPath("training/curves/curves.json"), "utf8")) as Record<string, Curve>;
-const recipes = Object.entries(curves).filter(([name]) => !name.startsWith("lora"));
+const recipes = Object.entries(curves);
 let batches: Awaited<ReturnType<typeof readTensors>>;
 beforeAll(async () => {
   batches = await readTensors(goldenPath("training/curves/batches.safetensors"));
@@ -42,16 +44,19 @@ for (const found of await testAdapters()) {
   });
 }
 
-const parts: Record<string, Part[]> = { stage_1: ["projector"], stage_2: ["projector", "language"], full: ["vision", "projector", "language"] };
+const parts: Record<string, Part[]> = { "lora": [], "lora with projector": ["projector"], stage_1: ["projector"], stage_2: ["projector", "language"], full: ["vision", "projector", "language"] };
 const partNames: Record<string, Part> = { base: "language", multi_modal_projector: "projector", vision_tower: "vision" };
 
 async function check(adapter: string, name: string, { settings, groups, steps, tolerance }: Curve): Promise<void> {
   const folder = goldenPath(`training/model/${settings.model}`);
   const llava = await Llava.load(folder, { adapter });
+  const lora = settings.learns.startsWith("lora");
+  if (lora) await loadLora(llava, goldenPath("training/curves/lora_initial"));
   const rates = Object.fromEntries(Object.entries(settings.rates).map(([part, rate]) => [partNames[part]!, rate]));
   const base = settings.base_learning_rate;
   const options: TrainerOptions = {
     trainable: parts[settings.learns]!,
+    ...(lora ? { lora: "loaded" } : {}),
     learningRate: { vision: base, projector: base, language: base, ...rates },
     optimizer: { betas: settings.betas, eps: settings.eps, weightDecay: settings.weight_decay },
     schedule: { kind: "cosine", steps: settings.steps, warmupSteps: settings.warmup_steps },
@@ -96,7 +101,21 @@ async function check(adapter: string, name: string, { settings, groups, steps, t
     if (moment) expectWithin(moment[tensor]!.data.subarray(0, data.length), data, 1e-4 * Math.max(...data.map(Math.abs)) + 1e-12, key);
   }
   await trainer.dispose();
+  if (lora) await checkMerged(llava, want, (tensor) => 5 * tolerance.parameters[tensor]!);
   await llava.dispose();
+}
+
+/** W + scale · B A moves as A and B do: within the tolerance of B, which is multiplied by values of A below 1. */
+async function checkMerged(llava: Llava, want: Awaited<ReturnType<typeof readTensors>>, limit: (tensor: string) => number): Promise<void> {
+  await mergeLora(llava);
+  const merged = await readWeights(llava);
+  for (const [key, { data }] of want) {
+    if (!key.startsWith("merged/")) continue;
+    const tensor = key.slice("merged/".length);
+    const module = tensor.replace("language_model.model", "model.language_model").replace(/\.weight$/, "");
+    const own = limit(`base_model.model.${module}.lora_A.weight`) + limit(`base_model.model.${module}.lora_B.weight`);
+    expectWithin(merged.get(tensor)!, data, own, key);
+  }
 }
 
 function expectWithin(got: Float32Array, want: Float32Array, limit: number, label: string): void {
