@@ -12,7 +12,7 @@ export const nodeTests = {
   maxWorkers: 2,
   testTimeout: 0,
   hookTimeout: 0,
-  teardownTimeout: 60_000,
+  teardownTimeout: 300_000,
 } as const;
 
 export default defineConfig({

@@ -1,4 +1,5 @@
 import { family, kernel, type Params } from "../kernel.ts";
+import decodeSubgroupCode from "./attention-decode-subgroup.wgsl?raw";
 import decodeCode from "./attention-decode.wgsl?raw";
 import flashSubgroupCode from "./attention-flash-subgroup.wgsl?raw";
 import flashCode from "./attention-flash.wgsl?raw";
@@ -52,6 +53,20 @@ export const attentionDecode = kernel({
   groups: ({ batch, queries, heads }) => batch * heads * queries,
 });
 
+/** One query, up to 4 heads that share keys and values per subgroup, no barriers: for decode steps on software adapters. */
+export const attentionDecodeSubgroup = kernel({
+  name: "attention-decode-subgroup",
+  code: decodeSubgroupCode,
+  ...bindings,
+  needs: ["subgroups"],
+  accepts: (params, { subgroupSize, software }) =>
+    software && subgroupSize.min >= 4 && params.queries === 1 && params.heads % params.kvHeads === 0 && aligned(params),
+  groups: ({ batch, heads, kvHeads }, { subgroupSize }) => {
+    const subgroups = batch * kvHeads * Math.ceil(heads / kvHeads / 4);
+    return Math.ceil(subgroups / (8 / Math.min(8, subgroupSize.max)));
+  },
+});
+
 /**
  * Scaled dot-product attention of grouped heads with an online softmax, for h' = floor(h · kvHeads / heads):
  * y[b, i, h] = sum_j p[j] · v[b, j, h'] with p = softmax_j(scale · q[b, i, h] · k[b, j, h']);
@@ -64,7 +79,7 @@ export const attentionDecode = kernel({
  */
 export const attention = family({
   name: "attention",
-  variants: [attentionFlash, attentionFlashSubgroup, attentionDecode],
+  variants: [attentionFlash, attentionFlashSubgroup, attentionDecode, attentionDecodeSubgroup],
   reference: attentionReference,
   cost: (params) => {
     const { batch, queries, keys, heads, kvHeads, headSize } = params;

@@ -23,14 +23,19 @@ const adapters = [
 
 describe("chooseAttention", () => {
   const subgroup = "attention-flash-subgroup";
+  const single = "attention-decode-subgroup";
   it.each([
-    [1, ["attention-decode", "attention-decode", "attention-decode", "attention-decode", "attention-decode"]],
+    [1, ["attention-decode", "attention-decode", single, single, "attention-decode"]],
     [2, ["attention-decode", "attention-decode", subgroup, subgroup, "attention-decode"]],
     [4, ["attention-decode", "attention-decode", subgroup, subgroup, "attention-decode"]],
     [5, ["attention-flash", "attention-flash", subgroup, subgroup, "attention-flash"]],
     [577, ["attention-flash", "attention-flash", subgroup, subgroup, "attention-flash"]],
   ])("%i queries", (queries, names) => {
     expect(adapters.map(([, adapter]) => chooseAttention(shape(queries), adapter).name)).toEqual(names);
+  });
+
+  it.each(adapters)("takes no groups of unequal size for one query: %s", (_, adapter) => {
+    expect(chooseAttention({ ...shape(1), heads: 3, kvHeads: 2 }, adapter).name).toBe("attention-decode");
   });
 
   it.each(adapters)("falls back to the baseline for heads that are not aligned: %s", (_, adapter) => {

@@ -4,6 +4,7 @@ import { type Case, makeCase } from "../cases.ts";
 export const layerNormCases: Case[] = [
   { rows: 1, width: 1, epsilon: 1e-5, mean: 0 },
   { rows: 3, width: 37, epsilon: 1e-6, mean: 0 },
+  { rows: 37, width: 68, epsilon: 1e-5, mean: 10 },
   { rows: 5, width: 896, epsilon: 1e-5, mean: 100 },
   { rows: 7, width: 1024, epsilon: 1e-5, mean: 0 },
   { rows: 11, width: 1152, epsilon: 1e-6, mean: 1 },

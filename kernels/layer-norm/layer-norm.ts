@@ -1,6 +1,7 @@
 import { family, kernel } from "../kernel.ts";
 import { layerNormReference } from "./layer-norm.reference.ts";
 import code from "./layer-norm.wgsl?raw";
+import rowCode from "./layer-norm-row.wgsl?raw";
 import vec4Code from "./layer-norm-vec4.wgsl?raw";
 
 /** Layer normalisation of every row: x [rows, width], weight [width], bias [width] -> y [rows, width]. */
@@ -25,6 +26,16 @@ export const layerNorm = family({
       needs: [],
       groups: ({ rows }) => rows,
       accepts: ({ width }) => width % 4 === 0,
+    }),
+    kernel({
+      name: "layer-norm-row",
+      code: rowCode,
+      read: ["x", "weight", "bias"],
+      write: ["y"],
+      params: ["rows", "width", "epsilon"],
+      needs: [],
+      groups: ({ rows }) => Math.ceil(rows / 8),
+      accepts: ({ rows, width }, { software }) => software && rows >= 16 && width % 4 === 0,
     }),
   ],
   reference: layerNormReference,

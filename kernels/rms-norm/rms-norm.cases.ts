@@ -4,6 +4,7 @@ import { type Case, makeCase } from "../cases.ts";
 export const rmsNormCases: Case[] = [
   { rows: 1, width: 1, epsilon: 1e-5 },
   { rows: 3, width: 37, epsilon: 1e-6 },
+  { rows: 37, width: 68, epsilon: 1e-5 },
   { rows: 5, width: 896, epsilon: 1e-6 },
   { rows: 2, width: 4096, epsilon: 1e-5 },
 ].map((params) =>

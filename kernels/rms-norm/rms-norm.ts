@@ -1,6 +1,7 @@
 import { family, kernel } from "../kernel.ts";
 import { rmsNormReference } from "./rms-norm.reference.ts";
 import code from "./rms-norm.wgsl?raw";
+import rowCode from "./rms-norm-row.wgsl?raw";
 import vec4Code from "./rms-norm-vec4.wgsl?raw";
 
 /** Root-mean-square normalisation of every row: x [rows, width], weight [width] -> y [rows, width]. */
@@ -25,6 +26,16 @@ export const rmsNorm = family({
       needs: [],
       groups: ({ rows }) => rows,
       accepts: ({ width }) => width % 4 === 0,
+    }),
+    kernel({
+      name: "rms-norm-row",
+      code: rowCode,
+      read: ["x", "weight"],
+      write: ["y"],
+      params: ["rows", "width", "epsilon"],
+      needs: [],
+      groups: ({ rows }) => Math.ceil(rows / 8),
+      accepts: ({ rows, width }, { software }) => software && rows >= 16 && width % 4 === 0,
     }),
   ],
   reference: rmsNormReference,

@@ -7,6 +7,7 @@ import { printDevices } from "./devices.ts";
 import { type Notes, openNotes } from "./notes.ts";
 import { run } from "./run.ts";
 import type { RunOptions } from "./run.ts";
+import { train, type TrainOptions } from "./train.ts";
 
 /** Exit status of a command that Ctrl-C ended: 128 + SIGINT, as shells have it. */
 const INTERRUPTED = 130;
@@ -21,7 +22,7 @@ Without --model, a small model that comes with the package answers: it knows emo
 /**
  * Runs one command line (without the words "node" and "llava").
  *
- * The first Ctrl-C ends what is generated and keeps what there is; the second ends the process at once. A reader of our
+ * The first Ctrl-C ends what is generated or trained and keeps what there is; the second ends the process at once. A reader of our
  * output that goes away (`llava ... | head -1`) ends it quietly.
  *
  * @returns the exit status: 0; 1 after an error, told in one line on standard error; 130 after Ctrl-C
@@ -114,6 +115,15 @@ function commandLine(notes: Notes, signal: AbortSignal): Command {
     .option("--no-picture", "do not draw the pictures in the terminal")
     .option("--verbose", "show where an error came from, and what drivers print")
     .action((options: RunOptions) => run(options, notes, signal));
+
+  program
+    .command("train <recipe.json>")
+    .description("train a model as a recipe says; Ctrl-C leaves a checkpoint that --resume goes on from")
+    .option("--resume", "go on from the checkpoint in the recipe's output folder")
+    .option("--adapter <name>", "auto, gpu, software, or a part of a name that `llava devices` lists", "auto")
+    .option("--json", "one line of JSON with folders and the last evaluation at the end")
+    .option("--verbose", "show where an error came from, and what drivers print")
+    .action((recipe: string, options: TrainOptions) => train(recipe, options, notes, signal));
 
   program
     .command("devices")

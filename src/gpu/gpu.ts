@@ -167,7 +167,7 @@ export class Gpu {
       const { messages } = await module.getCompilationInfo();
       const first = messages.find((message) => message.type === "error");
       const where = first
-        ? `line ${first.lineNum}:${first.linePos} ${first.message}: ${code.split("\n")[first.lineNum - 1]?.trim()}`
+        ? `line ${first.lineNum}:${first.linePos} ${first.message.split("\n")[0]}: ${code.split("\n")[first.lineNum - 1]?.trim()}`
         : oneLine(cause);
       if (!(this.#failure instanceof DeviceLostError)) this.#failure = undefined;
       throw new DriverError(`kernel ${kernel.name} does not compile on this device: ${where}`, { cause });

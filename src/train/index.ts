@@ -3,12 +3,23 @@
  *
  * @module
  */
+export { Random } from "../../kernels/random.ts";
 export * from "./data/index.ts";
 export { BatchError } from "./batch.ts";
 export type { AdamWOptions } from "./optimizer.ts";
+export {
+  dpoGradients, dpoLoss, type DpoOptions, type DpoResult, dpoStep, type PreferenceBatch, referenceLogProbabilities,
+} from "./dpo.ts";
+export { addLora, type LoraOptions, mergeLora, removeLora } from "./lora.ts";
+export { loadLora, saveLora } from "./lora-files.ts";
+export type { Evaluation } from "./evaluate.ts";
+export type { MemoryPlan } from "./memory.ts";
+export { checkRecipe, type Recipe, type RecipeData, RecipeError, type RecipeEvaluation, type RecipeStage } from "./recipe.ts";
+export { type RecipeProgress, type RecipeResult, runRecipe, type RunOptions } from "./run-recipe.ts";
 export type { SaveOptions, SaveType } from "./save.ts";
 export { learningRateFactor, type Schedule, warmupSteps } from "./schedule.ts";
+export type { SequenceLoss, SequenceScores } from "./sequences.ts";
 export type { Part, Slot } from "./slots.ts";
 export { ResumeError } from "./state.ts";
 export type { SaveTarget } from "./target.ts";
-export { DivergedError, type StepResult, type Trainable, Trainer, type TrainerOptions } from "./trainer.ts";
+export { DivergedError, type StepResult, type Trainable, Trainer, type TrainerOptions, type TrainingBatch } from "./trainer.ts";

@@ -2,6 +2,7 @@
 import { matmulNN } from "../../kernels/index.ts";
 import { Random } from "../../kernels/random.ts";
 import { OptionError } from "../generate/errors.ts";
+import { checkOptionNames } from "../generate/options.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { Graph } from "../graph/graph.ts";
 import { Program } from "../graph/program.ts";
@@ -132,7 +133,9 @@ export function removeLora({ parts: { loaded, runtime } }: Trainable): void {
 }
 
 /** Throws `OptionError`. */
-export function checkLoraOptions({ rank, alpha, dropout, targets, seed }: LoraOptions): void {
+export function checkLoraOptions(options: LoraOptions): void {
+  checkOptionNames(options, ["rank", "alpha", "dropout", "targets", "seed"]);
+  const { rank, alpha, dropout, targets, seed } = options;
   if (!(Number.isInteger(rank) && rank >= 1)) throw new OptionError("lora.rank", "an integer of at least 1", rank);
   if (alpha !== undefined && !(Number.isFinite(alpha) && alpha > 0)) throw new OptionError("lora.alpha", "a number above 0", alpha);
   if (dropout !== undefined && !(dropout >= 0 && dropout < 1)) throw new OptionError("lora.dropout", "a number from 0 to below 1", dropout);

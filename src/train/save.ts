@@ -111,12 +111,8 @@ async function copyFile(folder: Folder, file: string, sink: ByteSink, signal?: A
   }
 }
 
-/** `config.json` with another element type wherever it names one. */
+/** `config.json` with another element type wherever it names one. Numbers stay as they are written: transformers takes 1.0 for 1.0 only. */
 async function retyped(folder: Folder, torch: string): Promise<Uint8Array> {
-  const change = (value: unknown): unknown => {
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
-    const isType = (key: string, entry: unknown) => (key === "dtype" || key === "torch_dtype") && typeof entry === "string";
-    return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, isType(key, entry) ? torch : change(entry)]));
-  };
-  return new TextEncoder().encode(`${JSON.stringify(change(await folder.json("config.json")), null, 2)}\n`);
+  const text = await folder.text("config.json");
+  return new TextEncoder().encode(text.replace(/("(?:torch_)?dtype"\s*:\s*)"[^"]*"/g, `$1"${torch}"`));
 }

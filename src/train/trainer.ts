@@ -15,7 +15,7 @@ import { layOutBatch, type PictureLayout, type TrainingInputs } from "./batch.ts
 import type { Batch } from "./data/index.ts";
 import { gradients } from "./gradients.ts";
 import { learntSlots, markLearnt } from "./learnt.ts";
-import { adaptersOf, adapterSlots, addLora, type LoraOptions } from "./lora.ts";
+import { adaptersOf, adapterSlots, addLora, checkLoraOptions, type LoraOptions, removeLora } from "./lora.ts";
 import { saveLora } from "./lora-files.ts";
 import { traceLoss } from "./loss.ts";
 import { makeMaster } from "./master.ts";
@@ -127,15 +127,22 @@ export class Trainer {
     const foreignName = (name: string) => checkpoint.info(name).foreignName;
     const allSlots = [...loaded.model.parameters.values()].flatMap((parameter) => slotsOf(parameter, foreignName));
     const whole = selectSlots(allSlots, options.trainable);
-    if (options.lora && options.lora !== "loaded") await addLora(llava, options.lora);
-    const slots = options.lora ? [...whole, ...adapterSlots(loaded)] : whole;
-    if (slots.length === whole.length && options.lora) throw new OptionError("lora", "a model with adapters", "one without");
+    const added = typeof options.lora === "object" ? options.lora : undefined;
+    if (added) await addLora(llava, added);
     const workspace = new Workspace(loaded.gpu);
-    for (const parameter of new Set(slots.map((slot) => slot.parameter))) await makeMaster(loaded.gpu, workspace, parameter);
-    llava.parts.runtime.weightsMoved();
-    markLearnt(loaded, whole);
-    const optimizer = await AdamW.create(loaded.gpu, workspace, slots, options.optimizer ?? {}, options.maxGradientNorm ?? 1);
-    return new Trainer(llava, options, workspace, optimizer, slots, allSlots);
+    try {
+      const slots = options.lora ? [...whole, ...adapterSlots(loaded)] : whole;
+      if (slots.length === whole.length && options.lora) throw new OptionError("lora", "a model with adapters", "one without");
+      for (const parameter of new Set(slots.map((slot) => slot.parameter))) await makeMaster(loaded.gpu, workspace, parameter);
+      llava.parts.runtime.weightsMoved();
+      markLearnt(loaded, whole);
+      const optimizer = await AdamW.create(loaded.gpu, workspace, slots, options.optimizer ?? {}, options.maxGradientNorm ?? 1);
+      return new Trainer(llava, options, workspace, optimizer, slots, allSlots);
+    } catch (error) {
+      workspace.dispose();
+      if (added) removeLora(llava);
+      throw error;
+    }
   }
 
   /**
@@ -457,6 +464,7 @@ export function checkOptions({ trainable, lora, learningRate, schedule, accumula
   if (!Array.isArray(trainable) || (trainable.length === 0 && !lora)) throw new OptionError("trainable", "a list of parts or globs", trainable);
   const rates = typeof learningRate === "number" ? [learningRate] : Object.values(learningRate ?? {});
   if (rates.length === 0 || rates.some((rate) => !(typeof rate === "number" && rate >= 0))) throw new OptionError("learningRate", "a number of at least 0, or one per part", learningRate);
+  if (lora !== undefined && lora !== "loaded") checkLoraOptions(lora);
   if (schedule) checkSchedule(schedule);
   if (accumulate !== undefined && !(Number.isInteger(accumulate) && accumulate >= 1)) throw new OptionError("accumulate", "an integer of at least 1", accumulate);
   if (normalise !== undefined && !["tokens", "microbatch"].includes(normalise)) throw new OptionError("normalise", '"tokens" or "microbatch"', normalise);

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
-import { LlavaError } from "../../errors/index.ts";
+import type { LlavaError } from "../../errors/index.ts";
 import { goldenPath } from "./golden.ts";
 
 /** A checkpoint's files by name, as `Llava.load` takes them. */
@@ -25,8 +25,8 @@ export function without(files: Files, file: string): Files {
 }
 
 /** The same files with a JSON file changed by `edit`. */
-export async function withJson(files: Files, file: string, edit: (value: Record<string, any>) => void): Promise<Files> {
-  const value = files[file] ? JSON.parse(await files[file].text()) : {};
+export async function withJson<T extends object = Record<string, unknown>>(files: Files, file: string, edit: (value: T) => void): Promise<Files> {
+  const value = JSON.parse((await files[file]?.text()) ?? "{}") as T;
   edit(value);
   return { ...files, [file]: new Blob([JSON.stringify(value)]) };
 }

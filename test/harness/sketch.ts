@@ -19,6 +19,8 @@ export class Sketch {
   readonly wanted = new Map<string, Tensor | Parameter>();
   /** The values of everything wanted. */
   readonly values = new Map<string, Float32Array>();
+  /** The values of the graph's scalars, by name. */
+  readonly scalars: Record<string, number> = {};
   readonly #inputs: Record<string, Float32Array | Uint32Array> = {};
   readonly #programs: Program[] = [];
   readonly #buffers: GPUBuffer[] = [];
@@ -91,7 +93,7 @@ export class Sketch {
 
   /** Runs a program on the values as they are now. */
   run(program: Program): void {
-    program.run(this.#inputs);
+    program.run(this.#inputs, this.scalars);
   }
 
   dispose(): void {

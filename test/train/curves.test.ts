@@ -105,7 +105,7 @@ async function check(adapter: string, name: string, { settings, groups, steps, t
   await llava.dispose();
 }
 
-/** W + scale · B A moves as A and B do: within the tolerance of B, which is multiplied by values of A below 1. */
+/** An error of A or B reaches W + scale · B A through sums of rank products of values well below 1: their tolerances together hold. */
 async function checkMerged(llava: Llava, want: Awaited<ReturnType<typeof readTensors>>, limit: (tensor: string) => number): Promise<void> {
   await mergeLora(llava);
   const merged = await readWeights(llava);

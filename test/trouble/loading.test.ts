@@ -19,6 +19,13 @@ const adapter = "swiftshader";
 const text = tinyCheckpoint("decoder-llama");
 const load = (source: FolderSource, options: LoadOptions = {}) => Llava.load(source, { adapter, ...options });
 
+/** What a test changes of a tokenizer.json. */
+interface TokenizerJson {
+  readonly added_tokens: { content: string; id: number }[];
+  readonly model: { vocab: Record<string, number> };
+  post_processor?: unknown;
+}
+
 /** The same bytes with one more. */
 function longer(data: Uint8Array): Uint8Array {
   const longer = new Uint8Array(data.length + 1);
@@ -118,7 +125,7 @@ describe("a folder", () => {
 
   it("whose tokenizer belongs to a larger vocabulary", async () => {
     const llava = await load(
-      await withJson(text, "tokenizer.json", (tokenizer) => {
+      await withJson<TokenizerJson>(text, "tokenizer.json", (tokenizer) => {
         for (const token of tokenizer.added_tokens) if (token.content === "<s>") token.id = 5000;
         if ("<s>" in tokenizer.model.vocab) tokenizer.model.vocab["<s>"] = 5000;
         delete tokenizer.post_processor;
@@ -130,7 +137,7 @@ describe("a folder", () => {
 });
 
 describe("config.json", () => {
-  const config = (edit: (value: Record<string, any>) => void) => withJson(text, "config.json", edit);
+  const config = (edit: (value: Record<string, unknown>) => void) => withJson(text, "config.json", edit);
 
   it("that is not JSON", () => expectTrouble(load({ ...text, "config.json": new Blob(["{"]) }), WeightError, /config\.json .*is not valid JSON/));
   it("of an unsupported model_type says which are supported", async () => {

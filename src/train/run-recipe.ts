@@ -1,0 +1,357 @@
+/** Runs a recipe from its model to a folder that transformers opens. */
+import { appendText, createFile, fileExists, joinPath, openFile } from "#files";
+import { LlavaError } from "../../errors/index.ts";
+import type { AdapterDescription } from "../gpu/adapter.ts";
+import { Llava } from "../llava.ts";
+import { drawCurve } from "./curve.ts";
+import { type Batch, loadBatches, Sampler, type SamplerState, SampleReader } from "./data/index.ts";
+import { evaluate, type Evaluation } from "./evaluate.ts";
+import type { MemoryPlan } from "./memory.ts";
+import { type CheckedStage, checkRecipe, fileList, type Recipe, RecipeError, trainerOptions } from "./recipe.ts";
+import { checkSame, openState, plainOptions } from "./state.ts";
+import { type StepResult, Trainer, type TrainingBatch } from "./trainer.ts";
+
+/** Rows are padded to a multiple of this, so that few shapes of batches occur: each has a program of its own. */
+const PAD = 16;
+const CHECKPOINT_EVERY = 200;
+/** Steps whose mean tells the speed. */
+const WINDOW = 20;
+
+/** What happened last. */
+export type RecipeProgress =
+  | { readonly kind: "model"; readonly adapter: AdapterDescription }
+  | { readonly kind: "memory"; readonly stage: string; readonly memory: MemoryPlan }
+  | ({
+      readonly kind: "step";
+      readonly stage: string;
+      /** Steps of this stage that are done, and all of them. */
+      readonly step: number;
+      readonly steps: number;
+      readonly tokensPerSecond: number;
+      /** Of the whole run, without evaluations. */
+      readonly secondsLeft: number;
+    } & StepResult)
+  | ({ readonly kind: "evaluation"; readonly stage: string; readonly step: number } & Evaluation)
+  | { readonly kind: "skipped"; readonly message: string };
+
+export interface RunOptions {
+  /** As for `Llava.load`. */
+  readonly adapter?: string;
+  readonly onProgress?: (progress: RecipeProgress) => void;
+  /** Ends the run behind its step, with a checkpoint. */
+  readonly signal?: AbortSignal;
+  /** Go on from the checkpoint in the output folder. */
+  readonly resume?: boolean;
+}
+
+export interface RecipeResult {
+  /** Whether all stages are done; if not, the run was interrupted and can be resumed. */
+  readonly finished: boolean;
+  /** Folder of the model, once finished. */
+  readonly model: string;
+  readonly log: string;
+  readonly curve: string;
+  /** The last evaluation, if the recipe asks for any. */
+  readonly evaluation?: Evaluation;
+}
+
+/** One line of the log. */
+interface LogLine {
+  readonly stage: number;
+  readonly step: number;
+  readonly loss?: number;
+  readonly evaluation?: Evaluation;
+  readonly error?: string;
+}
+
+/** Where a run stands, beside what the trainer keeps. */
+interface RunData {
+  readonly recipe: unknown;
+  readonly stage: number;
+  readonly sampler: SamplerState;
+}
+
+interface StagePlan extends CheckedStage {
+  readonly reader: SampleReader;
+  readonly steps: number;
+}
+
+/**
+ * Trains stage after stage. In the output folder: `log.jsonl` (a line for every step and evaluation), `curve.svg`,
+ * `checkpoint/`, and in the end `model/` in Hugging Face's layout.
+ *
+ * When the loss is no number any more the run stops; the last checkpoint is kept.
+ *
+ * @throws RecipeError, ResumeError, DivergedError, GpuMemoryError, and what is wrong with model and data
+ */
+export async function runRecipe(given: Recipe, options: RunOptions = {}): Promise<RecipeResult> {
+  const { recipe, stages } = checkRecipe(given);
+  const readers = new Map<string, SampleReader>();
+  const open = async (files: readonly string[]): Promise<SampleReader> => {
+    const key = files.join("\n");
+    const reader = readers.get(key) ?? (await SampleReader.open(files, options.signal ? { signal: options.signal } : {}));
+    readers.set(key, reader);
+    return reader;
+  };
+  let llava: Llava | undefined;
+  try {
+    const plans: StagePlan[] = [];
+    for (const stage of stages) {
+      const reader = await open(stage.files);
+      const { steps, epochs = 1, batchSize, accumulate = 1 } = stage.stage;
+      plans.push({ ...stage, reader, steps: steps ?? Math.max(1, Math.ceil((epochs * Math.ceil(reader.count / batchSize)) / accumulate)) });
+    }
+    const heldOut = recipe.evaluation && (await open(fileList(recipe.evaluation.data, "evaluation.data")));
+    const from = await startOf(recipe, options.resume ?? false);
+    const { adapter = "auto", signal, onProgress } = options;
+    llava = await Llava.load(recipe.model, { adapter, weights: recipe.weights ?? "auto", ...(signal ? { signal } : {}) });
+    onProgress?.({ kind: "model", adapter: llava.adapter });
+    return await new Run(recipe, plans, llava, heldOut, options).all(from);
+  } finally {
+    await llava?.dispose();
+    for (const reader of readers.values()) await reader.close();
+  }
+}
+
+const pathsOf = ({ output }: Recipe) => ({
+  log: joinPath(output, "log.jsonl"),
+  curve: joinPath(output, "curve.svg"),
+  checkpoint: joinPath(output, "checkpoint"),
+  model: joinPath(output, "model"),
+});
+
+/** Where a run begins: undefined for the beginning. Throws unless what lies in the output folder fits to that. */
+async function startOf(recipe: Recipe, resume: boolean): Promise<RunData | undefined> {
+  const { checkpoint } = pathsOf(recipe);
+  const exists = await fileExists(joinPath(checkpoint, "training.safetensors"));
+  if (!resume && exists) {
+    throw new RecipeError("output", `${recipe.output} holds the checkpoint of a run: resume it, or name another folder`);
+  }
+  // Killed before its first checkpoint, a run begins anew.
+  if (!exists) return undefined;
+  const state = await openState(checkpoint);
+  await state.close();
+  const data = state.state.data as RunData;
+  checkSame(comparable(recipe), data.recipe);
+  return data;
+}
+
+/** What may not change between a run and its continuation. */
+function comparable({ output: _output, checkpointEvery: _every, evaluation: _evaluation, ...recipe }: Recipe): unknown {
+  return plainOptions(recipe);
+}
+
+/** One run of a recipe. */
+class Run {
+  readonly #paths: ReturnType<typeof pathsOf>;
+  #lines: LogLine[] = [];
+  #evaluation: Evaluation | undefined;
+  /** Where the sampler stands behind the last step. */
+  #position: SamplerState | undefined;
+
+  constructor(
+    private readonly recipe: Recipe,
+    private readonly plans: readonly StagePlan[],
+    private readonly llava: Llava,
+    private readonly heldOut: SampleReader | undefined,
+    private readonly options: RunOptions,
+  ) {
+    this.#paths = pathsOf(recipe);
+  }
+
+  async all(from: RunData | undefined): Promise<RecipeResult> {
+    const { log, curve, model } = this.#paths;
+    const first = from?.stage ?? 0;
+    let finished = true;
+    try {
+      for (const [i, plan] of this.plans.entries()) {
+        if (i < first) continue;
+        finished = await this.#stage(i, plan, i === first ? from : undefined);
+        if (!finished) break;
+      }
+    } finally {
+      await this.#draw();
+    }
+    return { finished, model, log, curve, ...(this.#evaluation ? { evaluation: this.#evaluation } : {}) };
+  }
+
+  /** Returns whether the stage is done. */
+  async #stage(index: number, plan: StagePlan, from: RunData | undefined): Promise<boolean> {
+    const { signal } = this.options;
+    const settings = trainerOptions(plan, plan.steps);
+    const trainer = from ? await Trainer.resume(this.llava, this.#paths.checkpoint, settings) : await Trainer.create(this.llava, settings);
+    try {
+      await this.#startLog(index, trainer.stepCount, from !== undefined);
+      try {
+        await this.#steps(index, plan, trainer, from);
+        if (trainer.stepCount === plan.steps) await this.#finish(index, plan, trainer);
+      } catch (error) {
+        if (!signal?.aborted || error !== signal.reason) throw error;
+      }
+      await this.#checkpoint(index, trainer);
+      return trainer.stepCount === plan.steps && !signal?.aborted;
+    } catch (error) {
+      if (error instanceof LlavaError) await this.#log({ stage: index, step: trainer.stepCount, error: error.message });
+      throw error;
+    } finally {
+      await trainer.dispose();
+    }
+  }
+
+  async #finish(index: number, plan: StagePlan, trainer: Trainer): Promise<void> {
+    const { signal } = this.options;
+    await this.#evaluate(index, plan, trainer);
+    if (index === this.plans.length - 1) await trainer.save(this.#paths.model, signal ? { signal } : {});
+  }
+
+  /** Steps until the stage is done or interrupted. */
+  async #steps(index: number, plan: StagePlan, trainer: Trainer, from: RunData | undefined): Promise<void> {
+    const { collate, stage, reader, steps, name } = plan;
+    const { signal, onProgress } = this.options;
+    const { batchSize, accumulate = 1, order = "shuffle" } = stage;
+    const grouped = order === "length" || order === "modality";
+    const sampler = new Sampler(reader.count, {
+      batch: batchSize,
+      accumulate,
+      order,
+      ...(grouped ? { lengths: await reader.lengths(signal) } : {}),
+      ...(from ? { state: from.sampler } : { seed: (this.recipe.seed ?? 0) + index }),
+    });
+    this.#position = sampler.state;
+    if (trainer.stepCount >= steps) return;
+    const report = (error: Error) => onProgress?.({ kind: "skipped", message: error.message });
+    const batches = loadBatches(reader, sampler, this.llava, { ...collate, report });
+    const speed = new Speed();
+    const later = this.plans.slice(index + 1).reduce((sum, next) => sum + next.steps, 0);
+    const { every = Infinity } = this.recipe.evaluation ?? {};
+    const { checkpointEvery = CHECKPOINT_EVERY } = this.recipe;
+    try {
+      if (trainer.stepCount > 0 && trainer.stepCount % every === 0) await this.#evaluate(index, plan, trainer);
+      while (trainer.stepCount < steps && !signal?.aborted) {
+        const micro: Batch[] = [];
+        let state = sampler.state;
+        for (let i = 0; i < accumulate; i++) {
+          const { value } = await batches.next();
+          micro.push(value!.batch);
+          state = value!.state;
+        }
+        const padded = micro.map((batch) => padRows(batch, this.llava.config.imageToken));
+        if (speed.steps === 0) onProgress?.({ kind: "memory", stage: name, memory: await trainer.memory(padded[0]!) });
+        const result = await trainer.step(padded);
+        this.#position = state;
+        speed.add(micro.reduce((sum, batch) => sum + tokensOf(batch), 0));
+        const step = trainer.stepCount;
+        const { tokensPerSecond, secondsPerStep } = speed;
+        await this.#log({ stage: index, step, ...result });
+        onProgress?.({ kind: "step", stage: name, step, steps, tokensPerSecond, secondsLeft: secondsPerStep * (steps - step + later), ...result });
+        if (step === steps) break;
+        if (step % every === 0) await this.#evaluate(index, plan, trainer);
+        if (step % checkpointEvery === 0) await this.#checkpoint(index, trainer);
+      }
+    } finally {
+      await batches.return();
+    }
+  }
+
+  async #evaluate(index: number, plan: StagePlan, trainer: Trainer): Promise<void> {
+    const { evaluation } = this.recipe;
+    if (!evaluation || !this.heldOut) return;
+    const { samples = this.heldOut.count, questions = 32, maxNewTokens = 64 } = evaluation;
+    const { signal, onProgress } = this.options;
+    this.#evaluation = await evaluate(this.llava, trainer, this.heldOut, {
+      collate: plan.collate,
+      batchSize: plan.stage.batchSize,
+      samples,
+      questions,
+      maxNewTokens,
+      pad: (batch) => padRows(batch, this.llava.config.imageToken),
+      ...(signal ? { signal } : {}),
+    });
+    await this.#log({ stage: index, step: trainer.stepCount, evaluation: this.#evaluation });
+    onProgress?.({ kind: "evaluation", stage: plan.name, step: trainer.stepCount, ...this.#evaluation });
+    await this.#draw();
+  }
+
+  async #checkpoint(stage: number, trainer: Trainer): Promise<void> {
+    const data: RunData = { recipe: comparable(this.recipe), stage, sampler: this.#position! };
+    await trainer.checkpoint(this.#paths.checkpoint, { data });
+    await this.#draw();
+  }
+
+  async #log(line: LogLine): Promise<void> {
+    this.#lines.push(line);
+    await appendText(this.#paths.log, `${JSON.stringify(line)}\n`);
+  }
+
+  /** A log without the lines that come behind this step: of a run that was killed, or of an earlier one. */
+  async #startLog(stage: number, step: number, keep: boolean): Promise<void> {
+    if (this.#lines.length > 0) return;
+    if (keep && (await fileExists(this.#paths.log))) {
+      const file = await openFile(this.#paths.log);
+      const bytes = await file.read(0, file.size).finally(() => file.close());
+      const lines = new TextDecoder().decode(bytes).split("\n").filter((line) => line.endsWith("}")).map((line) => JSON.parse(line) as LogLine);
+      // What is evaluated at this step may not have been before the run ended, so it is evaluated again.
+      const isKept = (line: LogLine) => line.step < step || (line.step === step && !line.evaluation);
+      this.#lines = lines.filter((line) => line.error === undefined && (line.stage < stage || (line.stage === stage && isKept(line))));
+    }
+    await writeText(this.#paths.log, this.#lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+  }
+
+  async #draw(): Promise<void> {
+    const before = (stage: number) => this.plans.slice(0, stage).reduce((sum, { steps }) => sum + steps, 0);
+    const at = ({ stage, step }: LogLine) => before(stage) + step;
+    const svg = drawCurve({
+      title: `Loss: ${this.recipe.output}`,
+      training: this.#lines.flatMap((line) => (line.loss === undefined ? [] : [{ step: at(line), loss: line.loss }])),
+      heldOut: this.#lines.flatMap((line) => (line.evaluation ? [{ step: at(line), loss: line.evaluation.loss }] : [])),
+      stages: this.plans.map(({ name }, i) => ({ step: before(i), name })),
+    });
+    await writeText(this.#paths.curve, svg);
+  }
+}
+
+/** How fast the last steps were. */
+class Speed {
+  steps = 0;
+  readonly #marks: { readonly time: number; readonly tokens: number }[] = [{ time: performance.now(), tokens: 0 }];
+
+  add(tokens: number): void {
+    // The first step compiles shaders: the clock starts behind it.
+    if (this.steps++ === 0) this.#marks.length = 0;
+    this.#marks.push({ time: performance.now(), tokens });
+    if (this.#marks.length > WINDOW + 1) this.#marks.shift();
+  }
+
+  get secondsPerStep(): number {
+    const [first, last] = [this.#marks[0]!, this.#marks.at(-1)!];
+    return this.#marks.length > 1 ? (last.time - first.time) / 1000 / (this.#marks.length - 1) : 0;
+  }
+
+  get tokensPerSecond(): number {
+    const tokens = this.#marks.slice(1).reduce((sum, mark) => sum + mark.tokens, 0);
+    return this.#marks.length > 1 ? tokens / (this.secondsPerStep * (this.#marks.length - 1)) : 0;
+  }
+}
+
+const tokensOf = ({ attentionMask }: Batch): number => attentionMask.reduce((sum, row) => sum + row.reduce((total, bit) => total + bit, 0), 0);
+
+/** The batch with rows of a length that is a multiple of `PAD`. Nothing attends to the padding. */
+function padRows<B extends TrainingBatch>(batch: B, imageToken: number): B {
+  const length = Math.ceil(Math.max(...batch.inputIds.map((row) => row.length)) / PAD) * PAD;
+  const fill = (rows: number[][], value: number) => rows.map((row) => [...row, ...Array.from({ length: length - row.length }, () => value)]);
+  const { inputIds, labels, attentionMask } = batch;
+  // Any id but the image's: its embedding is looked up, and nothing more.
+  const padding = (row: readonly number[]) => row.find((id) => id !== imageToken) ?? 0;
+  return {
+    ...batch,
+    inputIds: inputIds.map((row) => [...row, ...Array.from({ length: length - row.length }, () => padding(row))]),
+    labels: fill(labels, -100),
+    ...(attentionMask ? { attentionMask: fill(attentionMask, 0) } : {}),
+  };
+}
+
+async function writeText(path: string, text: string): Promise<void> {
+  const sink = await createFile(path);
+  await sink.write(new TextEncoder().encode(text));
+  await sink.close();
+}

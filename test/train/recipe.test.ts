@@ -1,0 +1,184 @@
+/** Recipes: whole runs, their resumption, and all that can be wrong with them. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { encode } from "fast-png";
+import { afterAll, describe, expect, it } from "vitest";
+import { GpuMemoryError, Llava } from "../../src/index.ts";
+import {
+  checkRecipe, collate, DataError, DivergedError, type Recipe, RecipeError, type RecipeProgress, type RecipeStage, ResumeError, runRecipe,
+  SampleError, Trainer,
+} from "../../src/train/index.ts";
+import { WeightError } from "../../weights/index.ts";
+import { testAdapters } from "../harness/adapters.ts";
+import { expectTrouble } from "../harness/checkpoints.ts";
+import { goldenPath } from "../harness/golden.ts";
+import { readTensors } from "../harness/training.ts";
+
+const root = mkdtempSync(join(tmpdir(), "llava-recipe-"));
+afterAll(() => rmSync(root, { recursive: true }));
+const [found] = await testAdapters();
+const adapter = found!.name;
+
+/** Eight squares of four colours. */
+const colours = { red: [220, 30, 30], green: [30, 180, 40], blue: [30, 40, 220], white: [250, 250, 250] };
+mkdirSync(join(root, "pictures"));
+const samples = Object.entries(colours).flatMap(([name, colour]) => [0, 1].map((shade) => {
+  const image = `${name}${shade}.png`;
+  const data = Uint8Array.from({ length: 15 * 15 * 3 }, (_, i) => colour[i % 3]! - 9 * shade);
+  writeFileSync(join(root, "pictures", image), encode({ width: 15, height: 15, channels: 3, data }));
+  return { id: `${name} ${shade}`, image, conversations: [{ from: "human", value: "<image>\nWhat colour?" }, { from: "gpt", value: name }] };
+}));
+const write = (name: string, value: unknown): string => {
+  writeFileSync(join(root, name), typeof value === "string" ? value : JSON.stringify(value));
+  return join(root, name);
+};
+const data = write("data.json", samples);
+
+const stage: RecipeStage = { trainable: ["projector"], learningRate: 1e-2, steps: 3, batchSize: 2 };
+const recipe = (output: string, changed: Partial<Recipe> = {}): Recipe => ({
+  model: goldenPath("training/model/llava"),
+  data,
+  imageFolder: join(root, "pictures"),
+  template: "v1",
+  system: "",
+  stages: [stage, { ...stage, name: "both", trainable: ["projector", "language"], steps: 4, accumulate: 2, optimizer: { weightDecay: 0.1 } }],
+  evaluation: { every: 2, data, samples: 4, questions: 1, maxNewTokens: 2 },
+  output: join(root, output),
+  checkpointEvery: 2,
+  seed: 5,
+  ...changed,
+});
+const linesOf = (output: string) => readFileSync(join(root, output, "log.jsonl"), "utf8").trim().split("\n").map((line) => JSON.parse(line));
+
+describe(`runRecipe on ${adapter}`, () => {
+  it("an interrupted and resumed run equals a whole one, line by line and weight by weight", async () => {
+    const events: RecipeProgress[] = [];
+    const whole = await runRecipe(recipe("whole"), { adapter, onProgress: (event) => events.push(event) });
+    expect(whole.finished).toBe(true);
+    expect(events.filter(({ kind }) => kind === "step")).toHaveLength(7);
+    expect(events.at(-1)).toMatchObject({ kind: "evaluation", stage: "both", step: 4, questions: 1 });
+    expect(events.find(({ kind }) => kind === "memory")).toMatchObject({ memory: { total: expect.any(Number) } });
+    expect(readFileSync(whole.curve, "utf8")).toMatch(/^<svg [\s\S]*both[\s\S]*<\/svg>\n$/);
+
+    // Interrupted in both stages.
+    for (const [at, resume] of [[2, false], [5, true]] as const) {
+      const stop = new AbortController();
+      let seen = 0;
+      const onProgress = ({ kind }: RecipeProgress) => {
+        if (kind === "step" && (resume ? 2 : 0) + ++seen === at) stop.abort();
+      };
+      expect(await runRecipe(recipe("parts"), { adapter, signal: stop.signal, resume, onProgress })).toMatchObject({ finished: false });
+    }
+    expect(await runRecipe(recipe("parts"), { adapter, resume: true })).toMatchObject({ finished: true });
+    expect(linesOf("parts")).toEqual(linesOf("whole"));
+    const [one, other] = await Promise.all(["whole", "parts"].map((name) => readTensors(join(root, name, "model/model.safetensors"))));
+    expect(other).toEqual(one);
+
+    // A finished run can be asked to go on: nothing changes. It is not overwritten by accident.
+    expect(await runRecipe(recipe("whole"), { adapter, resume: true })).toMatchObject({ finished: true });
+    expect(linesOf("whole")).toEqual(linesOf("parts"));
+    await expectTrouble(runRecipe(recipe("whole"), { adapter }), RecipeError, /output: .* holds the checkpoint of a run: resume it/);
+    await expectTrouble(runRecipe(recipe("whole", { seed: 6 }), { adapter, resume: true }), ResumeError, /seed: expected 5, .* got 6/);
+    const another = [{ ...stage, learningRate: 1 }, recipe("").stages[1]!];
+    await expectTrouble(runRecipe(recipe("whole", { stages: another }), { adapter, resume: true }), ResumeError, /stages\.0\.learningRate: expected 0\.01, .* got 1;/);
+  });
+
+  it("stops when the loss is no number, names step and samples, and keeps the last checkpoint", async () => {
+    const wild = recipe("diverged", { stages: [{ ...stage, steps: 9, learningRate: 1e30, schedule: { kind: "constant" } }], checkpointEvery: 1, evaluation: undefined });
+    const error = (await expectTrouble(runRecipe(wild, { adapter }), DivergedError, /step \d: the .* is (NaN|-?Infinity) \(samples \w+ \d, \w+ \d\)/)) as DivergedError;
+    expect(error.sampleIds).toHaveLength(2);
+    expect(linesOf("diverged").at(-1)).toMatchObject({ step: error.step, error: error.message });
+    const llava = await Llava.load(wild.model, { adapter });
+    const settings = { trainable: ["projector"], learningRate: 1e30, schedule: { kind: "constant", steps: 9 } } as const;
+    const trainer = await Trainer.resume(llava, join(wild.output, "checkpoint"), settings);
+    expect(trainer.stepCount).toBe(error.step);
+    await trainer.dispose();
+    await llava.dispose();
+  });
+
+  it("tells of empty data, bad samples, missing pictures, and a model that is not there", async () => {
+    const run = (changed: Partial<Recipe>) => runRecipe(recipe("bad", changed), { adapter });
+    await expectTrouble(run({ data: write("empty.json", []) }), DataError, /expected at least one sample, got none/);
+    await expectTrouble(run({ data: write("text.json", "no json") }), DataError, /text\.json/);
+    await expectTrouble(run({ data: join(root, "nowhere.json") }), WeightError, /nowhere\.json/);
+    await expectTrouble(run({ model: join(root, "nowhere") }), WeightError, /there is no folder/);
+    const silent = { ...samples[0]!, id: "silent", conversations: [samples[0]!.conversations[0], { from: "gpt", value: "" }] };
+    await expectTrouble(run({ data: write("silent.json", [silent]) }), SampleError, /sample silent, conversations: expected something to learn, got none/);
+    const lost = { ...samples[0]!, id: "lost", image: "lost.png" };
+    await expectTrouble(run({ data: write("lost.json", [lost]) }), SampleError, /sample lost, image: .*lost\.png/);
+    const events: RecipeProgress[] = [];
+    const mixed = recipe("skipped", { data: write("mixed.json", [...samples, lost]), onBadSample: "skip", evaluation: undefined, stages: [{ ...stage, epochs: 1, steps: undefined }] });
+    await runRecipe(mixed, { adapter, onProgress: (event) => events.push(event) });
+    expect(events.filter(({ kind }) => kind === "skipped")).toEqual([{ kind: "skipped", message: expect.stringContaining("sample lost") }]);
+  });
+});
+
+describe("the memory plan", () => {
+  it("agrees with what is allocated, and says how many samples fit an adapter's limit", async () => {
+    const llava = await Llava.load(goldenPath("training/model/llava"), { adapter });
+    const trainer = await Trainer.create(llava, { trainable: ["projector", "language"], learningRate: 1e-3 });
+    const raw = samples.map(({ image, ...sample }) => ({ ...sample, image: join(root, "pictures", image) }));
+    const batch = await collate(raw as never, llava, { template: "v1", system: "" });
+    const { gpu } = llava.parts.loaded;
+    const plan = await trainer.memory(batch);
+    await trainer.gradients(batch);
+    const { parameters, gradients, optimizer, activations, inference, total } = plan;
+    expect(parameters + gradients + optimizer + activations + inference).toBe(total);
+    expect(gpu.allocated).toBe(total);
+    expect((await trainer.memory(batch)).total).toBe(total);
+
+    const small = { ...gpu.limits, maxStorageBufferBindingSize: 100_000, maxBufferSize: gpu.limits.maxBufferSize };
+    Object.defineProperty(gpu, "limits", { value: small });
+    const wide = await collate([...raw, ...raw] as never, llava, { template: "v1", system: "" });
+    const error = await expectTrouble(trainer.step(wide), GpuMemoryError, /batch: 16 samples need \d+ bytes .*; \d+ of them fit: lower the batch size/);
+    const fitting = Number(/(\d+) of them fit/.exec(error.message)![1]);
+    expect(fitting).toBeGreaterThan(0);
+    const part = async (count: number) => trainer.step(await collate([...raw, ...raw].slice(0, count) as never, llava, { template: "v1", system: "" }));
+    await part(fitting);
+    await expect(part(fitting + 1)).rejects.toThrow(GpuMemoryError);
+    await trainer.dispose();
+    await llava.dispose();
+  });
+});
+
+describe("checkRecipe", () => {
+  const whole = recipe("checked");
+  const [first] = whole.stages;
+  const withStage = (changed: object) => ({ ...whole, stages: [{ ...first, ...changed }] });
+
+  it.each<[string, unknown, RegExp]>([
+    ["no object", 7, /all of it: expected an object, got 7/],
+    ["an unknown field", { ...whole, sede: 1 }, /recipe: sede: there is no such field; expected one of .*seed/],
+    ["an unknown field of a stage", withStage({ learnigRate: 1 }), /stages\[0\]\.learnigRate: there is no such field/],
+    ["no stage", { ...whole, stages: [] }, /stages: expected a list of at least one stage, got \[\]/],
+    ["no output", { ...whole, output: undefined }, /output: expected a text, got nothing/],
+    ["no data", { ...whole, data: undefined }, /data: expected the path of a file/],
+    ["an empty list of files", { ...whole, data: [] }, /data: expected the path of a file .* got \[\]/],
+    ["no template", { ...whole, template: undefined }, /stages\[0\]\.template: expected one of plain/],
+    ["an unknown template", { ...whole, template: "v9" }, /recipe: template: expected one of plain, .* got "v9"/],
+    ["an unknown placement of a stage", withStage({ placement: "behind" }), /stages\[0\]\.placement: expected one of front/],
+    ["neither steps nor epochs", withStage({ steps: undefined }), /stages\[0\]\.steps: expected either epochs or steps, got neither/],
+    ["both steps and epochs", withStage({ epochs: 1 }), /stages\[0\]\.steps: expected either epochs or steps, got both/],
+    ["no epochs at all", withStage({ steps: undefined, epochs: 0 }), /stages\[0\]\.epochs: expected a number above 0, got 0/],
+    ["half a step", withStage({ steps: 1.5 }), /stages\[0\]\.steps: expected a whole number/],
+    ["an empty batch", withStage({ batchSize: 0 }), /stages\[0\]\.batchSize: expected a whole number of at least 1, got 0/],
+    ["nothing that learns", withStage({ trainable: [] }), /stages\[0\]\.trainable: expected a list of parts or globs/],
+    ["a negative rate", withStage({ learningRate: -1 }), /stages\[0\]\.learningRate: expected a number of at least 0.* got -1/],
+    ["an unknown schedule", withStage({ schedule: { kind: "step" } }), /stages\[0\]\.schedule\.kind: expected "cosine", .* got "step"/],
+    ["two warm-ups", withStage({ schedule: { kind: "cosine", warmupRatio: 0.1, warmupSteps: 3 } }), /schedule: expected either warmupRatio or warmupSteps, got both/],
+    ["steps of a schedule", withStage({ schedule: { kind: "cosine", steps: 3 } }), /stages\[0\]\.schedule\.steps: there is no such field/],
+    ["an unknown order", withStage({ order: "random" }), /stages\[0\]\.order: expected one of shuffle/],
+    ["a beta of 1", withStage({ optimizer: { betas: [0.9, 1] } }), /stages\[0\]\.optimizer\.betas: expected two numbers/],
+    ["an unknown normalisation", withStage({ normalise: "samples" }), /stages\[0\]\.normalise: expected "tokens" or "microbatch", got "samples"/],
+    ["an evaluation without data", { ...whole, evaluation: { every: 3 } }, /evaluation\.data: expected the path/],
+    ["an evaluation every 0 steps", { ...whole, evaluation: { every: 0, data } }, /evaluation\.every: expected a whole number/],
+    ["a system text for captions", withStage({ template: "plain", system: "Be kind." }), /system: expected none with template "plain"/],
+  ])("refuses %s", async (_, value, says) => {
+    await expectTrouble((async () => checkRecipe(value))(), RecipeError, says);
+  });
+
+  it("takes what is right", () => {
+    expect(checkRecipe(whole).stages.map(({ name }) => name)).toEqual(["stage 1", "both"]);
+  });
+});
