@@ -36,7 +36,7 @@ const shapes: AttentionShape[] = [
   { note: "SigLIP head size", queries: 31, keys: 61, heads: 2, headSize: 72 },
   { note: "Qwen2-0.5B decode", queries: 1, keys: 301, heads: 14, kvHeads: 2, headSize: 64, position: 300, spare: 20 },
   { note: "SmolLM2-135M decode", queries: 1, keys: 80, heads: 9, kvHeads: 3, headSize: 64, position: 79 },
-  { note: "decode of a batch", batch: 3, queries: 1, keys: 29, heads: 5, kvHeads: 1, headSize: 256, position: 20, gap: 4 },
+  { note: "batched decode", batch: 3, queries: 1, keys: 29, heads: 5, kvHeads: 1, headSize: 256, position: 20, gap: 4 },
   { note: "decode of unequal groups", queries: 1, keys: 11, heads: 3, kvHeads: 2, headSize: 8, position: 10 },
   { note: "decode of four", batch: 2, queries: 4, keys: 150, heads: 2, headSize: 128, position: 146, gap: 4 },
   { note: "decode with a window", queries: 1, keys: 400, heads: 2, headSize: 72, position: 399, window: 200 },

@@ -53,7 +53,7 @@ export const attentionDecode = kernel({
   groups: ({ batch, queries, heads }) => batch * heads * queries,
 });
 
-/** One query, up to 4 heads that share keys and values per subgroup, no barriers: for decode steps on software adapters. */
+/** One query, up to 4 heads that share keys and values per subgroup: for decode steps on software adapters. */
 export const attentionDecodeSubgroup = kernel({
   name: "attention-decode-subgroup",
   code: decodeSubgroupCode,

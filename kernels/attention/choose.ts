@@ -7,7 +7,7 @@ export type AttentionKernel = Kernel<"q" | "k" | "v", "y" | "lse", AttentionPara
 
 /**
  * The variants in order of preference. On a software adapter, where barriers are dear, the subgroup kernels win: one
- * query has a kernel of its own, and two already gain from the one whose 32 queries share the reading of keys and values.
+ * query has a kernel of its own, two already gain from the one whose 32 queries share the reading of keys and values.
  */
 function preferences(queries: number, software: boolean): readonly AttentionKernel[] {
   if (!software) return [attentionDecode, attentionFlash];
