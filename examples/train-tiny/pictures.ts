@@ -37,8 +37,8 @@ export function draw(number: number): Drawing {
   const between = (low: number, high: number) => low + (high - low) * random.uniform();
   const shape = pick(Object.keys(shapes) as Shape[]);
   const colour = pick(Object.keys(colours) as Colour[]);
-  const radius = between(8, 12);
-  const [x, y] = [between(radius, SIZE - radius), between(radius, SIZE - radius)];
+  const radius = between(9, 12);
+  const [x, y] = [between(13, SIZE - 13), between(13, SIZE - 13)];
   const ground = between(215, 255);
   const ink = colours[colour].map((value) => Math.min(255, Math.max(0, value + between(-18, 18))));
   const data = new Uint8Array(SIZE * SIZE * 3);

@@ -16,7 +16,7 @@ import { type Recipe, type RecipeProgress, runRecipe } from "llava-webgpu/train"
 import { writeModel } from "./model.ts";
 import { draw, type Drawing, questions } from "./pictures.ts";
 
-const PICTURES = 400;
+const PICTURES = 600;
 const HELD_OUT = 40;
 const SEED = 1;
 
@@ -39,7 +39,7 @@ export interface TinyResult {
 }
 
 /** Makes model and data, trains, asks. */
-export async function trainTiny({ output, adapter = "auto", steps = [40, 360] }: TinyOptions): Promise<TinyResult> {
+export async function trainTiny({ output, adapter = "auto", steps = [40, 800] }: TinyOptions): Promise<TinyResult> {
   const began = performance.now();
   rmSync(output, { recursive: true, force: true });
   const pictures = join(output, "pictures");
@@ -73,12 +73,12 @@ export async function trainTiny({ output, adapter = "auto", steps = [40, 360] }:
         data: write("questions.json", samples.slice(0, PICTURES).flatMap(({ asked }) => asked)),
         ...layout,
         trainable: ["vision", "projector", "language"],
-        learningRate: 2e-3,
+        learningRate: 1e-3,
         batchSize: 16,
         steps: steps[1],
       },
     ],
-    evaluation: { every: 120, data: write("held-out.json", samples.slice(PICTURES).flatMap(({ asked }) => asked)), questions: 20, maxNewTokens: 8 },
+    evaluation: { every: 200, data: write("held-out.json", samples.slice(PICTURES).flatMap(({ asked }) => asked)), questions: 20, maxNewTokens: 8 },
   };
 
   const example = drawings[PICTURES]!;

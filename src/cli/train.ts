@@ -76,7 +76,9 @@ class Display {
       return this.#say(`${stage}, step ${step}: held-out loss ${loss.toFixed(3)}, ${Math.round(accuracy * questions)} of ${questions} answers right`);
     }
     const { step, steps, loss, tokensPerSecond, secondsLeft } = progress;
-    const words = `${stage}  step ${step}/${steps}  loss ${loss.toFixed(3)}  ${Math.round(tokensPerSecond)} tokens/s  ${longDuration(secondsLeft)} left`;
+    // The first step compiles shaders, so its time tells nothing.
+    const pace = tokensPerSecond > 0 ? `  ${Math.round(tokensPerSecond)} tokens/s  ${longDuration(secondsLeft)} left` : "";
+    const words = `${stage}  step ${step}/${steps}  loss ${loss.toFixed(3)}${pace}`;
     if (this.#line) this.#line.show(words);
     else if (step === 1 || step === steps || step % Math.ceil(steps / LINES) === 0) this.notes.write(`${words}\n`);
   };

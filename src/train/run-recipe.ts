@@ -27,8 +27,9 @@ export type RecipeProgress =
       /** Steps of this stage that are done, and all of them. */
       readonly step: number;
       readonly steps: number;
+      /** Over the last steps; 0 as long as that is not known. */
       readonly tokensPerSecond: number;
-      /** Of the whole run, without evaluations. */
+      /** Of the whole run, without evaluations; 0 as long as that is not known. */
       readonly secondsLeft: number;
     } & StepResult)
   | ({ readonly kind: "evaluation"; readonly stage: string; readonly step: number } & Evaluation)
