@@ -16,8 +16,6 @@ import { type Recipe, type RecipeProgress, runRecipe } from "llava-webgpu/train"
 import { writeModel } from "./model.ts";
 import { draw, type Drawing, questions } from "./pictures.ts";
 
-const PICTURES = 600;
-const HELD_OUT = 40;
 const SEED = 1;
 
 /** The same layout in training and in the questions afterwards, without the long default system text. */
@@ -28,6 +26,8 @@ export interface TinyOptions {
   readonly adapter?: string;
   /** Steps of both stages. */
   readonly steps?: readonly [number, number];
+  /** Drawings to learn from, and held-out ones. */
+  readonly drawn?: readonly [number, number];
 }
 
 export interface TinyResult {
@@ -35,16 +35,20 @@ export interface TinyResult {
   readonly before: number;
   readonly after: number;
   readonly curve: string;
+  /** The trained model, and a picture that it never saw. */
+  readonly model: string;
+  readonly picture: string;
   readonly seconds: number;
 }
 
 /** Makes model and data, trains, asks. */
-export async function trainTiny({ output, adapter = "auto", steps = [40, 800] }: TinyOptions): Promise<TinyResult> {
+export async function trainTiny({ output, adapter = "auto", steps = [40, 1000], drawn = [900, 40] }: TinyOptions): Promise<TinyResult> {
   const began = performance.now();
   rmSync(output, { recursive: true, force: true });
   const pictures = join(output, "pictures");
   mkdirSync(pictures, { recursive: true });
-  const drawings = Array.from({ length: PICTURES + HELD_OUT }, (_, i) => draw(i));
+  const [learnt, heldOut] = drawn;
+  const drawings = Array.from({ length: learnt + heldOut }, (_, i) => draw(i));
   const samples = drawings.map((drawing, i) => describe(drawing, i, pictures));
   const write = (name: string, list: readonly unknown[]): string => {
     writeFileSync(join(output, name), JSON.stringify(list));
@@ -61,7 +65,7 @@ export async function trainTiny({ output, adapter = "auto", steps = [40, 800] }:
     stages: [
       {
         name: "stage 1: captions, projector",
-        data: write("captions.json", samples.slice(0, PICTURES).map(({ caption }) => caption)),
+        data: write("captions.json", samples.slice(0, learnt).map(({ caption }) => caption)),
         template: "plain",
         trainable: ["projector"],
         learningRate: 2e-3,
@@ -70,7 +74,7 @@ export async function trainTiny({ output, adapter = "auto", steps = [40, 800] }:
       },
       {
         name: "stage 2: questions, everything",
-        data: write("questions.json", samples.slice(0, PICTURES).flatMap(({ asked }) => asked)),
+        data: write("questions.json", samples.slice(0, learnt).flatMap(({ asked }) => asked)),
         ...layout,
         trainable: ["vision", "projector", "language"],
         learningRate: 1e-3,
@@ -78,14 +82,14 @@ export async function trainTiny({ output, adapter = "auto", steps = [40, 800] }:
         steps: steps[1],
       },
     ],
-    evaluation: { every: 200, data: write("held-out.json", samples.slice(PICTURES).flatMap(({ asked }) => asked)), questions: 20, maxNewTokens: 8 },
+    evaluation: { every: 250, data: write("held-out.json", samples.slice(learnt).flatMap(({ asked }) => asked)), questions: 20, maxNewTokens: 8 },
   };
 
-  const example = drawings[PICTURES]!;
-  const before = await ask(model, adapter, drawings.slice(PICTURES), example, "Before");
+  const example = drawings[learnt]!;
+  const before = await ask(model, adapter, drawings.slice(learnt), example, "Before");
   const result = await runRecipe(recipe, { adapter, onProgress: show });
-  const after = await ask(result.model, adapter, drawings.slice(PICTURES), example, "After");
-  return { before, after, curve: result.curve, seconds: (performance.now() - began) / 1000 };
+  const after = await ask(result.model, adapter, drawings.slice(learnt), example, "After");
+  return { before, after, curve: result.curve, model: result.model, picture: join(pictures, `${learnt}.png`), seconds: (performance.now() - began) / 1000 };
 }
 
 /** One drawing as samples in LLaVA's JSON; its picture is written to a file. */
@@ -140,6 +144,8 @@ function show(progress: RecipeProgress): void {
 export async function main(words: readonly string[]): Promise<void> {
   const { values } = parseArgs({ args: [...words], options: { adapter: { type: "string" }, output: { type: "string" } } });
   const { adapter, output = join(tmpdir(), "llava-train-tiny") } = values;
-  const { curve, seconds } = await trainTiny({ output, ...(adapter ? { adapter } : {}) });
-  console.log(`Took ${Math.round(seconds)} s. Loss curve: ${curve}\nAsk it yourself: npx llava run --model ${join(output, "run/model")} --image ${join(output, "pictures", `${PICTURES}.png`)} --raw --prompt $'USER: <image>\\nWhat colour is it? ASSISTANT:'`);
+  const { curve, model, picture, seconds } = await trainTiny({ output, ...(adapter ? { adapter } : {}) });
+  const prompt = "USER: <image>\\nWhat colour is it? ASSISTANT:";
+  console.log(`Took ${Math.round(seconds)} s. Loss curve: ${curve}`);
+  console.log(`Ask it yourself: npx llava run --model ${model} --image ${picture} --raw --prompt $'${prompt}'`);
 }

@@ -35,8 +35,8 @@ export function drawCurve({ title, training, heldOut, stages }: Curve): string {
     `<path class="grid" d="M${MARGIN.left} ${y(loss)}H${WIDTH - MARGIN.right}"/><text x="${MARGIN.left - 8}" y="${y(loss) + 4}" text-anchor="end">${Number(loss.toPrecision(3))}</text>`);
   const columns = [0, 0.25, 0.5, 0.75, 1].map((share) => Math.round(share * lastStep)).map((step) =>
     `<text x="${x(step)}" y="${HEIGHT - MARGIN.bottom + 18}" text-anchor="middle">${step}</text>`);
-  const marks = stages.map(({ step, name }) =>
-    `<path class="stage" d="M${x(step)} ${MARGIN.top}V${HEIGHT - MARGIN.bottom}"/><text x="${x(step) + 4}" y="${MARGIN.top + 12}">${escaped(name)}</text>`);
+  const marks = stages.map(({ step, name }, i) =>
+    `<path class="stage" d="M${x(step)} ${MARGIN.top}V${HEIGHT - MARGIN.bottom}"/><text x="${x(step) + 4}" y="${MARGIN.top + 12 + 15 * i}">${escaped(name)}</text>`);
   const dots = heldOut.map(({ step, loss }) => `<circle cx="${x(step)}" cy="${y(loss)}" r="3.5"/>`);
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12" fill="#333">
 <style>.grid{stroke:#ddd}.stage{stroke:#999;stroke-dasharray:4 3}polyline{fill:none}circle{fill:#d1495b}</style>

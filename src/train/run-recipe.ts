@@ -1,21 +1,20 @@
 /** Runs a recipe from its model to a folder that transformers opens. */
-import { appendText, createFile, fileExists, joinPath, openFile } from "#files";
+import { fileExists, joinPath } from "#files";
 import { LlavaError } from "../../errors/index.ts";
 import type { AdapterDescription } from "../gpu/adapter.ts";
 import { Llava } from "../llava.ts";
-import { drawCurve } from "./curve.ts";
 import { type Batch, loadBatches, Sampler, type SamplerState, SampleReader } from "./data/index.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
 import type { MemoryPlan } from "./memory.ts";
 import { type CheckedStage, checkRecipe, fileList, type Recipe, RecipeError, trainerOptions } from "./recipe.ts";
+import { RunLog } from "./run-log.ts";
+import { Speed } from "./speed.ts";
 import { checkSame, openState, plainOptions } from "./state.ts";
 import { type StepResult, Trainer, type TrainingBatch } from "./trainer.ts";
 
 /** Rows are padded to a multiple of this, so that few shapes of batches occur: each has a program of its own. */
 const PAD = 16;
 const CHECKPOINT_EVERY = 200;
-/** Steps whose mean tells the speed. */
-const WINDOW = 20;
 
 /** What happened last. */
 export type RecipeProgress =
@@ -54,15 +53,6 @@ export interface RecipeResult {
   readonly curve: string;
   /** The last evaluation, if the recipe asks for any. */
   readonly evaluation?: Evaluation;
-}
-
-/** One line of the log. */
-interface LogLine {
-  readonly stage: number;
-  readonly step: number;
-  readonly loss?: number;
-  readonly evaluation?: Evaluation;
-  readonly error?: string;
 }
 
 /** Where a run stands, beside what the trainer keeps. */
@@ -145,7 +135,7 @@ function comparable({ output: _output, checkpointEvery: _every, evaluation: _eva
 /** One run of a recipe. */
 class Run {
   readonly #paths: ReturnType<typeof pathsOf>;
-  #lines: LogLine[] = [];
+  readonly #log: RunLog;
   #evaluation: Evaluation | undefined;
   /** Where the sampler stands behind the last step. */
   #position: SamplerState | undefined;
@@ -158,6 +148,7 @@ class Run {
     private readonly options: RunOptions,
   ) {
     this.#paths = pathsOf(recipe);
+    this.#log = new RunLog(this.#paths, `Loss: ${recipe.output}`, plans);
   }
 
   async all(from: RunData | undefined): Promise<RecipeResult> {
@@ -171,7 +162,7 @@ class Run {
         if (!finished) break;
       }
     } finally {
-      await this.#draw();
+      await this.#log.draw();
     }
     return { finished, model, log, curve, ...(this.#evaluation ? { evaluation: this.#evaluation } : {}) };
   }
@@ -182,7 +173,7 @@ class Run {
     const settings = trainerOptions(plan, plan.steps);
     const trainer = from ? await Trainer.resume(this.llava, this.#paths.checkpoint, settings) : await Trainer.create(this.llava, settings);
     try {
-      await this.#startLog(index, trainer.stepCount, from !== undefined);
+      await this.#log.start(from && { stage: index, step: trainer.stepCount });
       try {
         await this.#steps(index, plan, trainer, from);
         if (trainer.stepCount === plan.steps) await this.#finish(index, plan, trainer);
@@ -192,7 +183,7 @@ class Run {
       await this.#checkpoint(index, trainer);
       return trainer.stepCount === plan.steps && !signal?.aborted;
     } catch (error) {
-      if (error instanceof LlavaError) await this.#log({ stage: index, step: trainer.stepCount, error: error.message });
+      if (error instanceof LlavaError) await this.#log.add({ stage: index, step: trainer.stepCount, error: error.message });
       throw error;
     } finally {
       await trainer.dispose();
@@ -243,7 +234,7 @@ class Run {
         speed.add(micro.reduce((sum, batch) => sum + tokensOf(batch), 0));
         const step = trainer.stepCount;
         const { tokensPerSecond, secondsPerStep } = speed;
-        await this.#log({ stage: index, step, ...result });
+        await this.#log.add({ stage: index, step, ...result });
         onProgress?.({ kind: "step", stage: name, step, steps, tokensPerSecond, secondsLeft: secondsPerStep * (steps - step + later), ...result });
         if (step === steps) break;
         if (step % every === 0) await this.#evaluate(index, plan, trainer);
@@ -268,69 +259,15 @@ class Run {
       pad: (batch) => padRows(batch, this.llava.config.imageToken),
       ...(signal ? { signal } : {}),
     });
-    await this.#log({ stage: index, step: trainer.stepCount, evaluation: this.#evaluation });
+    await this.#log.add({ stage: index, step: trainer.stepCount, evaluation: this.#evaluation });
     onProgress?.({ kind: "evaluation", stage: plan.name, step: trainer.stepCount, ...this.#evaluation });
-    await this.#draw();
+    await this.#log.draw();
   }
 
   async #checkpoint(stage: number, trainer: Trainer): Promise<void> {
     const data: RunData = { recipe: comparable(this.recipe), stage, sampler: this.#position! };
     await trainer.checkpoint(this.#paths.checkpoint, { data });
-    await this.#draw();
-  }
-
-  async #log(line: LogLine): Promise<void> {
-    this.#lines.push(line);
-    await appendText(this.#paths.log, `${JSON.stringify(line)}\n`);
-  }
-
-  /** A log without the lines that come behind this step: of a run that was killed, or of an earlier one. */
-  async #startLog(stage: number, step: number, keep: boolean): Promise<void> {
-    if (this.#lines.length > 0) return;
-    if (keep && (await fileExists(this.#paths.log))) {
-      const file = await openFile(this.#paths.log);
-      const bytes = await file.read(0, file.size).finally(() => file.close());
-      const lines = new TextDecoder().decode(bytes).split("\n").filter((line) => line.endsWith("}")).map((line) => JSON.parse(line) as LogLine);
-      // What is evaluated at this step may not have been before the run ended, so it is evaluated again.
-      const isKept = (line: LogLine) => line.step < step || (line.step === step && !line.evaluation);
-      this.#lines = lines.filter((line) => line.error === undefined && (line.stage < stage || (line.stage === stage && isKept(line))));
-    }
-    await writeText(this.#paths.log, this.#lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
-  }
-
-  async #draw(): Promise<void> {
-    const before = (stage: number) => this.plans.slice(0, stage).reduce((sum, { steps }) => sum + steps, 0);
-    const at = ({ stage, step }: LogLine) => before(stage) + step;
-    const svg = drawCurve({
-      title: `Loss: ${this.recipe.output}`,
-      training: this.#lines.flatMap((line) => (line.loss === undefined ? [] : [{ step: at(line), loss: line.loss }])),
-      heldOut: this.#lines.flatMap((line) => (line.evaluation ? [{ step: at(line), loss: line.evaluation.loss }] : [])),
-      stages: this.plans.map(({ name }, i) => ({ step: before(i), name })),
-    });
-    await writeText(this.#paths.curve, svg);
-  }
-}
-
-/** How fast the last steps were. */
-class Speed {
-  steps = 0;
-  readonly #marks: { readonly time: number; readonly tokens: number }[] = [{ time: performance.now(), tokens: 0 }];
-
-  add(tokens: number): void {
-    // The first step compiles shaders: the clock starts behind it.
-    if (this.steps++ === 0) this.#marks.length = 0;
-    this.#marks.push({ time: performance.now(), tokens });
-    if (this.#marks.length > WINDOW + 1) this.#marks.shift();
-  }
-
-  get secondsPerStep(): number {
-    const [first, last] = [this.#marks[0]!, this.#marks.at(-1)!];
-    return this.#marks.length > 1 ? (last.time - first.time) / 1000 / (this.#marks.length - 1) : 0;
-  }
-
-  get tokensPerSecond(): number {
-    const tokens = this.#marks.slice(1).reduce((sum, mark) => sum + mark.tokens, 0);
-    return this.#marks.length > 1 ? tokens / (this.secondsPerStep * (this.#marks.length - 1)) : 0;
+    await this.#log.draw();
   }
 }
 
@@ -349,10 +286,4 @@ function padRows<B extends TrainingBatch>(batch: B, imageToken: number): B {
     labels: fill(labels, -100),
     ...(attentionMask ? { attentionMask: fill(attentionMask, 0) } : {}),
   };
-}
-
-async function writeText(path: string, text: string): Promise<void> {
-  const sink = await createFile(path);
-  await sink.write(new TextEncoder().encode(text));
-  await sink.close();
 }

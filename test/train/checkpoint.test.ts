@@ -64,6 +64,24 @@ describe(`checkpoints on ${adapter}`, () => {
     expect(kept).toEqual(vision);
   });
 
+  it("adapters and their dropout go on as they would have", async () => {
+    const folder = join(root, "adapters");
+    const settings: TrainerOptions = { trainable: ["projector"], lora: { rank: 2, dropout: 0.2, seed: 3 }, learningRate: 1e-2 };
+    const llava = await Llava.load(source, { adapter });
+    const trainer = await Trainer.create(llava, settings);
+    const sampler = new Sampler(numbers.length, sampling);
+    await steps(trainer, sampler, 2);
+    await trainer.checkpoint(folder, { data: sampler.state });
+    const whole = await steps(trainer, sampler, 2);
+    await trainer.dispose();
+    await llava.dispose();
+    const fresh = await Llava.load(source, { adapter });
+    const resumed = await Trainer.resume(fresh, folder, settings);
+    expect(await steps(resumed, new Sampler(numbers.length, { batch: 1, state: resumed.data as Sampler["state"] }), 2)).toEqual(whole);
+    await resumed.dispose();
+    await fresh.dispose();
+  });
+
   it("refuses another recipe, another model and damaged files", async () => {
     const folder = join(root, "other");
     const llava = await Llava.load(source, { adapter });
