@@ -8,14 +8,21 @@ const root = fileURLToPath(new URL("../", import.meta.url));
 const readme = readFileSync(`${root}README.md`, "utf8");
 const snippets = [...readme.matchAll(/<!-- file: (\S+) -->\n```js\n([\s\S]*?)```/g)].map(([, file, code]) => ({ file: file!, code: code! }));
 
+/** What the output of each must hold. */
+const shows: Record<string, RegExp> = {
+  "examples/answer.mjs": /apple/,
+  "examples/inspect.mjs": /language\.layers\.3\.attention\.probabilities \[6, \d+, \d+\]/,
+  "examples/train.mjs": /Nobody so far\./,
+};
+
 describe("README", () => {
-  it("has snippets", () => expect(snippets.map(({ file }) => file)).toEqual(["examples/answer.mjs", "examples/inspect.mjs"]));
+  it("has snippets", () => expect(snippets.map(({ file }) => file)).toEqual(["examples/answer.mjs", "examples/inspect.mjs", "examples/train.mjs"]));
 
   for (const { file, code } of snippets) {
     it(`${file} stands there as it is, and runs`, () => {
       expect(code).toBe(readFileSync(root + file, "utf8"));
       const output = execFileSync("node", [file], { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
-      expect(output).toMatch(file.includes("answer") ? /apple/ : /language\.layers\.3\.attention\.probabilities \[6, \d+, \d+\]/);
+      expect(output).toMatch(shows[file]!);
     });
   }
 
