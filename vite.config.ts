@@ -30,9 +30,10 @@ const executable: Plugin = {
   },
 };
 
-export default defineConfig({
+export default defineConfig(({ mode }) => ({
   plugins: [
-    dts({
+    // `npm start` builds in the mode "start", to run and not to publish: declarations take most of a build's time.
+    mode !== "start" && dts({
       include: ["errors", "kernels", "tokenizer", "weights", "src", "wgsl.d.ts"],
       exclude: ["**/*.test.ts", "**/*.long.ts"],
       entryRoot: ".",
@@ -52,4 +53,4 @@ export default defineConfig({
       output: { chunkFileNames: "[name]-[hash].js" },
     },
   },
-});
+}));

@@ -21,7 +21,7 @@ function changed(path) {
 function build() {
   console.error("Building (a few seconds, once) ...");
   const vite = join(root, "node_modules/vite/bin/vite.js");
-  const { status, error } = spawnSync(process.execPath, [vite, "build", "--logLevel", "error"], { cwd: root, stdio: "inherit" });
+  const { status, error } = spawnSync(process.execPath, [vite, "build", "--mode", "start", "--logLevel", "error"], { cwd: root, stdio: "inherit" });
   if (status === 0) return;
   console.error(`The build failed${error ? ` (${error.message})` : ""}; has npm ci been run?`);
   process.exit(1);
