@@ -3,6 +3,7 @@ import { LlavaError } from "../../errors/index.ts";
 import type { RowTable } from "../input/pack.ts";
 import { IGNORED, TEXT } from "../ops/index.ts";
 import type { Batch } from "./data/index.ts";
+import type { Trainable } from "./trainable.ts";
 
 /** A batch that cannot be learnt from. */
 export class BatchError extends LlavaError {
@@ -31,7 +32,25 @@ export interface TrainingInputs {
   readonly taps: Readonly<Record<"pack" | "unpack" | "newlines", number>>;
 }
 
-type BatchInput = Pick<Batch, "inputIds" | "labels"> & Partial<Omit<Batch, "inputIds" | "labels">>;
+/** What a step needs of a batch. */
+export type TrainingBatch = Pick<Batch, "inputIds" | "labels"> & Partial<Omit<Batch, "inputIds" | "labels">>;
+
+/**
+ * Lays out a batch as the model's preparer cuts its pictures.
+ *
+ * @throws BatchError as `layOutBatch`
+ */
+export async function layOut(batch: TrainingBatch, { loaded, preparer }: Trainable["parts"]): Promise<TrainingInputs> {
+  const layouts: PictureLayout[] = [];
+  const pictures = batch.pixelValues?.shape[0] ?? 0;
+  const perSample = batch.imagesPerSample ?? [];
+  const siblings = perSample.flatMap((count) => Array.from({ length: count }, () => count));
+  const { imageSize } = loaded.config.vision ?? { imageSize: 0 };
+  for (let i = 0; i < pictures; i++) {
+    layouts.push(await preparer.layout(batch.imageSizes?.[i] ?? [imageSize, imageSize], siblings[i] ?? 1));
+  }
+  return layOutBatch(batch, layouts, loaded.model.rowsPerTile, loaded.config.imageToken);
+}
 
 /**
  * Lays out a batch. Labels are shifted here: position t learns the label of t + 1.
@@ -40,7 +59,7 @@ type BatchInput = Pick<Batch, "inputIds" | "labels"> & Partial<Omit<Batch, "inpu
  * @param rowsPerTile rows that the tower and projector give for a tile
  * @throws BatchError if ids, labels and pictures do not fit together
  */
-export function layOutBatch(batch: BatchInput, layouts: readonly PictureLayout[], rowsPerTile: number, imageToken: number): TrainingInputs {
+export function layOutBatch(batch: TrainingBatch, layouts: readonly PictureLayout[], rowsPerTile: number, imageToken: number): TrainingInputs {
   const { inputIds, labels } = batch;
   const samples = inputIds.length;
   if (samples === 0) throw new BatchError("batch: expected at least one sample, got none");
@@ -98,8 +117,17 @@ export function layOutBatch(batch: BatchInput, layouts: readonly PictureLayout[]
   };
 }
 
+/** What every position [samples · length] of a step's micro-batches counts: see `TrainerOptions.normalise`. */
+export function tokenWeights(inputs: readonly TrainingInputs[], normalise: "tokens" | "microbatch"): Float32Array[] {
+  const all = inputs.reduce((sum, { learning }) => sum + learning, 0);
+  return inputs.map(({ samples, length, learning }) => {
+    const count = normalise === "microbatch" ? inputs.length * Math.max(1, learning) : Math.max(1, all);
+    return new Float32Array(samples * length).fill(1 / count);
+  });
+}
+
 /** The pixels of the tiles that are no padding, [tiles, 3, S, S]. */
-function realTiles({ pixelValues }: BatchInput, layouts: readonly PictureLayout[]): Float32Array {
+function realTiles({ pixelValues }: TrainingBatch, layouts: readonly PictureLayout[]): Float32Array {
   const shape = pixelValues!.shape;
   const perPicture = shape.length === 5 ? shape[1]! : 1;
   const tileSize = shape.slice(-3).reduce((product, length) => product * length, 1);

@@ -1,9 +1,10 @@
 /** How well a model in training does on samples that it does not learn from. */
 import { conversationTemplates } from "../../tokenizer/templates.ts";
 import type { Llava } from "../llava.ts";
+import type { TrainingBatch } from "./batch.ts";
 import { collate, type CollateOptions, placeImages, type SampleSource } from "./data/index.ts";
 import { picturePath } from "./data/path.ts";
-import type { TrainingBatch, Trainer } from "./trainer.ts";
+import type { Trainer } from "./trainer.ts";
 
 export interface Evaluation {
   /** Mean cross entropy of the learning tokens. */

@@ -5,7 +5,8 @@
  */
 export { Random } from "../../kernels/random.ts";
 export * from "./data/index.ts";
-export { BatchError } from "./batch.ts";
+export { BatchError, type TrainingBatch } from "./batch.ts";
+export { DivergedError } from "./diverged.ts";
 export type { AdamWOptions } from "./optimizer.ts";
 export {
   dpoGradients, dpoLoss, type DpoOptions, type DpoResult, dpoStep, type PreferenceBatch, referenceLogProbabilities,
@@ -14,6 +15,7 @@ export { addLora, type LoraOptions, mergeLora, removeLora } from "./lora.ts";
 export { loadLora, saveLora } from "./lora-files.ts";
 export type { Evaluation } from "./evaluate.ts";
 export type { MemoryPlan } from "./memory.ts";
+export type { TrainerOptions } from "./options.ts";
 export { checkRecipe, type Recipe, type RecipeData, RecipeError, type RecipeEvaluation, type RecipeStage } from "./recipe.ts";
 export { type RecipeProgress, type RecipeResult, runRecipe, type RunOptions } from "./run-recipe.ts";
 export type { SaveOptions, SaveType } from "./save.ts";
@@ -22,4 +24,5 @@ export type { SequenceLoss, SequenceScores } from "./sequences.ts";
 export type { Part, Slot } from "./slots.ts";
 export { ResumeError } from "./state.ts";
 export type { SaveTarget } from "./target.ts";
-export { DivergedError, type StepResult, type Trainable, Trainer, type TrainerOptions, type TrainingBatch } from "./trainer.ts";
+export type { Trainable } from "./trainable.ts";
+export { type StepResult, Trainer } from "./trainer.ts";

@@ -16,7 +16,7 @@ import { makeMaster } from "./master.ts";
 import type { SaveOptions, SaveType } from "./save.ts";
 import { type Slot, slotsOf } from "./slots.ts";
 import { closeTogether, openSink, type SaveTarget } from "./target.ts";
-import type { Trainable } from "./trainer.ts";
+import type { Trainable } from "./trainable.ts";
 import { readPieces } from "./transfer.ts";
 
 const CONFIG = "adapter_config.json";

@@ -14,7 +14,7 @@ import { markLearnt } from "./learnt.ts";
 import { type LinearModule, linearModules, selectModules } from "./lora-modules.ts";
 import { makeMaster } from "./master.ts";
 import { type Slot, slotsOf } from "./slots.ts";
-import type { Trainable } from "./trainer.ts";
+import type { Trainable } from "./trainable.ts";
 
 export interface LoraOptions {
   /** Rows of A, columns of B. */

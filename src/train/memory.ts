@@ -1,9 +1,11 @@
 /** What a training step takes of a GPU's memory, planned before anything is allocated. */
+import { GpuMemoryError } from "../gpu/error.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Graph } from "../graph/graph.ts";
 import { plan } from "../graph/plan.ts";
 import { isTensor, type Parameter, type Tensor } from "../graph/tensor.ts";
-import type { TrainingBatch } from "./trainer.ts";
+import type { Workspace } from "../graph/workspace.ts";
+import type { TrainingBatch } from "./batch.ts";
 
 /** Bytes of a training run on the GPU. */
 export interface MemoryPlan {
@@ -67,4 +69,40 @@ export function firstSamples(batch: TrainingBatch, count: number): TrainingBatch
     ...(imagesPerSample ? { imagesPerSample: imagesPerSample.slice(0, count) } : {}),
     ...(sampleIds ? { sampleIds: sampleIds.slice(0, count) } : {}),
   };
+}
+
+/** Bytes that all programs of a workspace have in common. */
+export function arenaBytes({ arenas }: Workspace): number {
+  return arenas.reduce((sum, { size }) => sum + size, 0);
+}
+
+/**
+ * The error of a batch that the GPU has no room for: says how many of its samples fit.
+ *
+ * @param error what compiling its program threw
+ * @param bytesOf plans the program of a batch
+ */
+export async function batchTooLarge(
+  error: GpuMemoryError,
+  batch: TrainingBatch,
+  gpu: Gpu,
+  workspace: Workspace,
+  bytesOf: (batch: TrainingBatch) => Promise<ProgramBytes>,
+): Promise<GpuMemoryError> {
+  const held = arenaBytes(workspace);
+  const sizeOf = async (count: number) => {
+    const { arenas, own, largest } = await bytesOf(firstSamples(batch, count));
+    return { bytes: own + arenas.reduce((sum, bytes) => sum + bytes, 0), largest };
+  };
+  const samples = batch.inputIds.length;
+  const { bytes } = await sizeOf(samples);
+  // A limit of the adapter is known; of its memory only that what is in use now fits, and that the whole did not.
+  const fits = async (count: number): Promise<boolean> => {
+    const need = await sizeOf(count);
+    return need.largest <= gpu.limits.maxStorageBufferBindingSize && (error.limit !== undefined || need.bytes <= Math.max(held, bytes / 2));
+  };
+  let fitting = samples - 1;
+  while (fitting > 0 && !(await fits(fitting))) fitting--;
+  const advice = fitting > 0 ? `${fitting} of them fit: lower the batch size and accumulate instead` : "not even one fits: use shorter samples, fewer tiles or another adapter";
+  return new GpuMemoryError(`batch: ${samples} samples need ${bytes} bytes for activations beside the ${gpu.allocated - held} in use; ${advice} (${error.message})`, bytes, error.limit);
 }

@@ -3,7 +3,7 @@ import { LlavaError } from "../../errors/index.ts";
 import { OptionError } from "../generate/errors.ts";
 import { type CollateOptions, DataError, type SampleOrder, sampleOrders, trainingTemplates } from "./data/index.ts";
 import { checkCollateOptions } from "./data/collate.ts";
-import { checkOptions, type TrainerOptions } from "./trainer.ts";
+import { checkOptions, type TrainerOptions } from "./options.ts";
 
 /** A recipe that cannot be run. */
 export class RecipeError extends LlavaError {

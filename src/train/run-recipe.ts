@@ -3,6 +3,7 @@ import { fileExists, joinPath } from "#files";
 import { LlavaError } from "../../errors/index.ts";
 import type { AdapterDescription } from "../gpu/adapter.ts";
 import { Llava } from "../llava.ts";
+import type { TrainingBatch } from "./batch.ts";
 import { type Batch, loadBatches, Sampler, type SamplerState, SampleReader } from "./data/index.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
 import type { MemoryPlan } from "./memory.ts";
@@ -10,7 +11,7 @@ import { type CheckedStage, checkRecipe, fileList, type Recipe, RecipeError, tra
 import { RunLog } from "./run-log.ts";
 import { Speed } from "./speed.ts";
 import { checkSame, openState, plainOptions } from "./state.ts";
-import { type StepResult, Trainer, type TrainingBatch } from "./trainer.ts";
+import { type StepResult, Trainer } from "./trainer.ts";
 
 /** Rows are padded to a multiple of this, so that few shapes of batches occur: each has a program of its own. */
 const PAD = 16;

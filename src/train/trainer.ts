@@ -1,92 +1,33 @@
-import { LlavaError } from "../../errors/index.ts";
 import { Random } from "../../kernels/random.ts";
 import { Checkpoint, type FolderSource } from "../../weights/index.ts";
 import { OptionError } from "../generate/errors.ts";
-import type { Preparer } from "../generate/prepare.ts";
-import type { HostTensor, Runtime } from "../generate/runtime.ts";
+import type { HostTensor } from "../generate/runtime.ts";
 import { GpuMemoryError } from "../gpu/error.ts";
-import { Graph } from "../graph/graph.ts";
-import { Program } from "../graph/program.ts";
-import { type Parameter, Scalar, type Tensor } from "../graph/tensor.ts";
 import { Workspace } from "../graph/workspace.ts";
-import type { LoadedModel } from "../models/loaded.ts";
-import { addInto, columnSums } from "../ops/index.ts";
-import { layOutBatch, type PictureLayout, type TrainingInputs } from "./batch.ts";
-import type { Batch } from "./data/index.ts";
-import { gradients } from "./gradients.ts";
+import { layOut, tokenWeights, type TrainingBatch, type TrainingInputs } from "./batch.ts";
+import { BatchPrograms } from "./batch-programs.ts";
+import { diverged } from "./diverged.ts";
 import { learntSlots, markLearnt } from "./learnt.ts";
-import { adaptersOf, adapterSlots, addLora, checkLoraOptions, type LoraOptions, removeLora } from "./lora.ts";
+import { adaptersOf, adapterSlots, addLora, removeLora } from "./lora.ts";
 import { saveLora } from "./lora-files.ts";
-import { traceLoss } from "./loss.ts";
 import { makeMaster } from "./master.ts";
-import { firstSamples, type MemoryPlan, parameterBytes, type ProgramBytes, programBytes } from "./memory.ts";
-import { AdamW, type AdamWOptions } from "./optimizer.ts";
+import { arenaBytes, batchTooLarge, type MemoryPlan, parameterBytes, type ProgramBytes, programBytes } from "./memory.ts";
+import { AdamW } from "./optimizer.ts";
+import { checkOptions, type TrainerOptions } from "./options.ts";
 import { type SaveOptions, saveModel } from "./save.ts";
-import { checkSchedule, learningRateFactor, type Schedule } from "./schedule.ts";
+import { learningRateFactor } from "./schedule.ts";
 import { positionWeights, type SequenceLoss, type SequenceScores, sequenceScores } from "./sequences.ts";
 import { type Part, selectSlots, type Slot, slotsOf } from "./slots.ts";
 import { checkSame, type OpenState, openState, plainOptions, type RunState, writeState } from "./state.ts";
 import type { SaveTarget } from "./target.ts";
-
-/** Compiled programs kept for the shapes of their batches. */
-const PROGRAM_CACHE = 16;
-
-/** The loss or a gradient is not a number. */
-export class DivergedError extends LlavaError {
-  override name = "DivergedError";
-  constructor(
-    message: string,
-    readonly step: number,
-    readonly sampleIds: readonly string[],
-  ) {
-    super(message);
-  }
-}
-
-/** What `Trainer` needs of a model: a `Llava` has it. */
-export interface Trainable {
-  readonly parts: { readonly loaded: LoadedModel; readonly runtime: Runtime; readonly preparer: Preparer };
-}
-
-export interface TrainerOptions {
-  /**
-   * "vision", "projector", "language" (with embeddings, head and newline), or globs over the checkpoint's tensor names. May
-   * be empty with `lora`.
-   */
-  readonly trainable: readonly string[];
-  /** Low-rank adapters to train beside the weights: new ones, or with "loaded" those that `loadLora` or `addLora` put there. */
-  readonly lora?: LoraOptions | "loaded";
-  /** One rate, or one per part. */
-  readonly learningRate: number | Readonly<Partial<Record<Part, number>>>;
-  readonly optimizer?: AdamWOptions;
-  readonly schedule?: Schedule;
-  /** Global norm that gradients are clipped to; 0 for none. Default 1. */
-  readonly maxGradientNorm?: number;
-  /** Micro-batches of a step. Default 1. */
-  readonly accumulate?: number;
-  /** "tokens": every learning token of a step counts alike (transformers' Trainer today); "microbatch": the mean of means. */
-  readonly normalise?: "tokens" | "microbatch";
-  /** A part that a step does not reach is left alone, or updated with a gradient of zero (as with LLaVA's dummy picture). */
-  readonly parametersWithoutGradient?: "skip" | "zero";
-}
+import type { Trainable } from "./trainable.ts";
+import { readSlots } from "./transfer.ts";
 
 export interface StepResult {
   readonly loss: number;
   /** Over everything that learns, before clipping. */
   readonly gradientNorm: number;
   readonly learningRates: Record<Part, number>;
-}
-
-/** What a step needs of a batch. */
-export type TrainingBatch = Pick<Batch, "inputIds" | "labels"> & Partial<Omit<Batch, "inputIds" | "labels">>;
-
-/** What a program of a batch gives: the sums of gradients, or only the losses of the positions. */
-type Purpose = "gradients" | "scores" | "scores with dropout";
-
-interface BatchProgram {
-  readonly program: Program;
-  /** Slots that the loss reaches. */
-  readonly reached: ReadonlySet<Slot>;
 }
 
 /**
@@ -102,7 +43,7 @@ export class Trainer {
   stepCount = 0;
   /** After `resume`: what `checkpoint` was given as `data`. */
   data: unknown;
-  readonly #programs = new Map<string, Promise<BatchProgram>>();
+  readonly #programs: BatchPrograms;
 
   private constructor(
     private readonly llava: Trainable,
@@ -113,7 +54,9 @@ export class Trainer {
     readonly slots: readonly Slot[],
     /** Every tensor of the model. */
     private readonly allSlots: readonly Slot[],
-  ) {}
+  ) {
+    this.#programs = new BatchPrograms(llava, workspace, optimizer, slots);
+  }
 
   /**
    * Makes a trainer. What learns becomes f32 on the GPU; the rest stays as it was loaded.
@@ -175,19 +118,14 @@ export class Trainer {
    * @param objective a loss of whole answers; absent: the mean cross entropy of the learning tokens
    */
   async gradients(batch: TrainingBatch, objective?: SequenceLoss): Promise<{ loss: number; gradients: Record<string, HostTensor> }> {
-    const inputs = await this.#layOut(batch);
+    const inputs = await layOut(batch, this.llava.parts);
     const { weights, loss: given } = await this.#weigh([inputs], [batch], objective);
     this.optimizer.clear();
     const { loss: sum, reached } = await this.#accumulate(inputs, weights[0]!, batch, 0);
     const loss = given ?? sum;
+    const found = this.slots.filter((slot) => reached.has(slot));
     const { gpu } = this.llava.parts.loaded;
-    const result: Record<string, HostTensor> = {};
-    for (const slot of this.slots) {
-      if (!reached.has(slot)) continue;
-      const bytes = await gpu.read(this.optimizer.gradient(slot.parameter).buffer, slot.offset * 4, slot.count * 4);
-      result[slot.foreignName] = { shape: [...slot.shape], data: new Float32Array(bytes) };
-    }
-    return { loss, gradients: result };
+    return { loss, gradients: await readSlots(gpu, found, ({ parameter }) => this.optimizer.gradient(parameter).buffer) };
   }
 
   /**
@@ -199,7 +137,7 @@ export class Trainer {
     const micro = Array.isArray(batches) ? (batches as readonly TrainingBatch[]) : [batches as TrainingBatch];
     const wanted = this.options.accumulate ?? 1;
     if (micro.length !== wanted) throw new OptionError("step", `${wanted} micro-batches, as accumulate says`, micro.length);
-    const inputs = await Promise.all(micro.map((batch) => this.#layOut(batch)));
+    const inputs = await Promise.all(micro.map((batch) => layOut(batch, this.llava.parts)));
     const learning = inputs.reduce((sum, one) => sum + one.learning, 0);
     if (learning === 0) throw new OptionError("step", "at least one label that is learnt", "none");
     const { weights, loss: given } = await this.#weigh(inputs, micro, objective);
@@ -214,14 +152,14 @@ export class Trainer {
     const updated = this.options.parametersWithoutGradient === "zero" ? this.slots : this.slots.filter((slot) => present.has(slot));
     const learningRates = this.learningRates();
     const gradientNorm = await this.optimizer.step(updated, learningRates);
-    if (!Number.isFinite(gradientNorm)) throw this.#diverged("gradient norm", gradientNorm, micro);
+    if (!Number.isFinite(gradientNorm)) throw diverged(this.stepCount, "gradient norm", gradientNorm, micro);
     this.stepCount++;
     return { loss: given ?? sum, gradientNorm, learningRates };
   }
 
   /** The log-probabilities of a batch's answers. Nothing is dropped out. Throws `BatchError`, `DivergedError`. */
   async scores(batch: TrainingBatch): Promise<SequenceScores> {
-    return this.#scores(await this.#layOut(batch), batch, undefined);
+    return this.#scores(await layOut(batch, this.llava.parts), batch, undefined);
   }
 
   /** What the steps on batches like this one take of the GPU's memory. Nothing is allocated. Throws `BatchError`. */
@@ -230,8 +168,8 @@ export class Trainer {
     const { arenas, own } = await this.#bytes(batch);
     const parameters = parameterBytes(model.parameters);
     const { gradients: sums, moments } = this.optimizer.bytes;
-    const programs = await Promise.all([...this.#programs.values()].map(async (kept) => (await kept).program.bytes));
-    const held = this.workspace.arenas.reduce((sum, { size }) => sum + size, 0) + programs.reduce((sum, bytes) => sum + bytes, 0);
+    const programs = await this.#programs.bytes();
+    const held = arenaBytes(this.workspace) + programs;
     const activations = own + arenas.reduce((sum, bytes) => sum + bytes, 0);
     const inference = gpu.allocated - parameters - sums - moments - held;
     return { parameters, gradients: sums, optimizer: moments, activations, inference, total: parameters + sums + moments + activations + inference };
@@ -247,14 +185,15 @@ export class Trainer {
 
   /** The value of everything that learns, by the checkpoint's tensor names. */
   async parameters(): Promise<Record<string, HostTensor>> {
-    return this.#read((slot) => slot.parameter.block.buffer);
+    return readSlots(this.llava.parts.loaded.gpu, this.slots, ({ parameter }) => parameter.block.buffer);
   }
 
   /** First and second moments of everything that learns, by the checkpoint's tensor names. */
   async moments(): Promise<{ m: Record<string, HostTensor>; v: Record<string, HostTensor> }> {
+    const { gpu } = this.llava.parts.loaded;
     return {
-      m: await this.#read((slot) => this.optimizer.moments(slot.parameter).m.buffer),
-      v: await this.#read((slot) => this.optimizer.moments(slot.parameter).v.buffer),
+      m: await readSlots(gpu, this.slots, ({ parameter }) => this.optimizer.moments(parameter).m.buffer),
+      v: await readSlots(gpu, this.slots, ({ parameter }) => this.optimizer.moments(parameter).v.buffer),
     };
   }
 
@@ -283,8 +222,7 @@ export class Trainer {
 
   /** Frees gradients, moments and programs; the model stays as it is now. */
   async dispose(): Promise<void> {
-    for (const program of this.#programs.values()) (await program.catch(() => undefined))?.program.dispose();
-    this.#programs.clear();
+    await this.#programs.dispose();
     await this.optimizer.dispose();
     this.workspace.dispose();
   }
@@ -310,29 +248,6 @@ export class Trainer {
     this.data = kept.state.data;
   }
 
-  async #read(buffer: (slot: Slot) => GPUBuffer): Promise<Record<string, HostTensor>> {
-    const { gpu } = this.llava.parts.loaded;
-    const result: Record<string, HostTensor> = {};
-    for (const slot of this.slots) {
-      const bytes = await gpu.read(buffer(slot), slot.offset * 4, slot.count * 4);
-      result[slot.foreignName] = { shape: [...slot.shape], data: new Float32Array(bytes) };
-    }
-    return result;
-  }
-
-  async #layOut(batch: TrainingBatch): Promise<TrainingInputs> {
-    const { loaded, preparer } = this.llava.parts;
-    const layouts: PictureLayout[] = [];
-    const pictures = batch.pixelValues?.shape[0] ?? 0;
-    const perSample = batch.imagesPerSample ?? [];
-    const siblings = perSample.flatMap((count) => Array.from({ length: count }, () => count));
-    const { imageSize } = loaded.config.vision ?? { imageSize: 0 };
-    for (let i = 0; i < pictures; i++) {
-      layouts.push(await preparer.layout(batch.imageSizes?.[i] ?? [imageSize, imageSize], siblings[i] ?? 1));
-    }
-    return layOutBatch(batch, layouts, loaded.model.rowsPerTile, loaded.config.imageToken);
-  }
-
   /** What every position's negative log-likelihood counts in the loss; and the loss, if an objective gives it. */
   async #weigh(
     inputs: readonly TrainingInputs[],
@@ -345,23 +260,17 @@ export class Trainer {
       const { loss, slopes } = objective(scores);
       return { weights: inputs.map((one, i) => positionWeights(slopes[i]!, one)), loss };
     }
-    const all = inputs.reduce((sum, { learning }) => sum + learning, 0);
-    const byMicroBatch = this.options.normalise === "microbatch";
-    const weights = inputs.map(({ samples, length, learning }) => {
-      const count = byMicroBatch ? inputs.length * Math.max(1, learning) : Math.max(1, all);
-      return new Float32Array(samples * length).fill(1 / count);
-    });
-    return { weights };
+    return { weights: tokenWeights(inputs, this.options.normalise ?? "tokens") };
   }
 
   /** The answers' log-probabilities, with the dropout of a micro-batch of the next step, or without any. */
   async #scores(inputs: TrainingInputs, batch: TrainingBatch, micro: number | undefined): Promise<SequenceScores> {
     await this.llava.parts.runtime.reserveTable(inputs.length);
-    const { program } = await this.#program(inputs, micro === undefined ? "scores" : "scores with dropout");
+    const { program } = await this.#programs.get(inputs, micro === undefined ? "scores" : "scores with dropout");
     const weight = new Float32Array(inputs.samples * inputs.length).fill(1);
     program.run({ ...inputs.values, weight }, { dropout: this.#dropoutSeed(micro ?? 0) });
     const scores = sequenceScores((await program.read("rows")).data, inputs);
-    for (const value of scores.logProbabilities) if (!Number.isFinite(value)) throw this.#diverged("log-probability of an answer", value, [batch]);
+    for (const value of scores.logProbabilities) if (!Number.isFinite(value)) throw diverged(this.stepCount, "log-probability of an answer", value, [batch]);
     return scores;
   }
 
@@ -373,13 +282,14 @@ export class Trainer {
     micro: number,
   ): Promise<{ loss: number; reached: ReadonlySet<Slot> }> {
     await this.llava.parts.runtime.reserveTable(inputs.length);
-    const { program, reached } = await this.#program(inputs, "gradients").catch(async (error: unknown) => {
-      throw await this.#tooLarge(error, batch);
+    const { program, reached } = await this.#programs.get(inputs, "gradients").catch(async (error: unknown) => {
+      if (!(error instanceof GpuMemoryError)) throw error;
+      throw await batchTooLarge(error, batch, this.llava.parts.loaded.gpu, this.workspace, (part) => this.#bytes(part));
     });
     program.run({ ...inputs.values, weight }, { dropout: this.#dropoutSeed(micro) });
     const { data } = await program.read("loss");
     const loss = data[0]!;
-    if (!Number.isFinite(loss)) throw this.#diverged("loss", loss, [batch]);
+    if (!Number.isFinite(loss)) throw diverged(this.stepCount, "loss", loss, [batch]);
     return { loss, reached };
   }
 
@@ -391,84 +301,7 @@ export class Trainer {
   }
 
   async #bytes(batch: TrainingBatch): Promise<ProgramBytes> {
-    const { graph, outputs } = this.#trace(await this.#layOut(batch), "gradients");
+    const { graph, outputs } = this.#programs.trace(await layOut(batch, this.llava.parts), "gradients");
     return programBytes(graph, Object.values(outputs), this.llava.parts.loaded.gpu);
-  }
-
-  /** A batch that the GPU has no room for: says how many of its samples fit. */
-  async #tooLarge(error: unknown, batch: TrainingBatch): Promise<unknown> {
-    if (!(error instanceof GpuMemoryError)) return error;
-    const { gpu } = this.llava.parts.loaded;
-    const held = this.workspace.arenas.reduce((sum, { size }) => sum + size, 0);
-    const sizeOf = async (count: number) => {
-      const { arenas, own, largest } = await this.#bytes(firstSamples(batch, count));
-      return { bytes: own + arenas.reduce((sum, bytes) => sum + bytes, 0), largest };
-    };
-    const samples = batch.inputIds.length;
-    const { bytes } = await sizeOf(samples);
-    // A limit of the adapter is known; of its memory only that what is in use now fits, and that the whole did not.
-    const fits = async (count: number): Promise<boolean> => {
-      const need = await sizeOf(count);
-      return need.largest <= gpu.limits.maxStorageBufferBindingSize && (error.limit !== undefined || need.bytes <= Math.max(held, bytes / 2));
-    };
-    let fitting = samples - 1;
-    while (fitting > 0 && !(await fits(fitting))) fitting--;
-    const advice = fitting > 0 ? `${fitting} of them fit: lower the batch size and accumulate instead` : "not even one fits: use shorter samples, fewer tiles or another adapter";
-    return new GpuMemoryError(`batch: ${samples} samples need ${bytes} bytes for activations beside the ${gpu.allocated - held} in use; ${advice} (${error.message})`, bytes, error.limit);
-  }
-
-  #program(inputs: TrainingInputs, purpose: Purpose): Promise<BatchProgram> {
-    const { samples, length, tiles, rows, taps } = inputs;
-    const key = [purpose, samples, length, tiles, rows, taps.pack, taps.unpack, taps.newlines].join();
-    const kept = this.#programs.get(key) ?? this.#compile(inputs, purpose);
-    this.#programs.delete(key);
-    this.#programs.set(key, kept);
-    kept.catch(() => this.#programs.delete(key));
-    if (this.#programs.size > PROGRAM_CACHE) {
-      const [oldest, program] = this.#programs.entries().next().value!;
-      this.#programs.delete(oldest);
-      void program.then((old) => old.program.dispose());
-    }
-    return kept;
-  }
-
-  async #compile(inputs: TrainingInputs, purpose: Purpose): Promise<BatchProgram> {
-    const { graph, outputs, reached } = this.#trace(inputs, purpose);
-    return { program: await Program.compile(graph, this.workspace, { outputs }), reached };
-  }
-
-  #trace(inputs: TrainingInputs, purpose: Purpose): { graph: Graph; outputs: Record<string, Tensor>; reached: ReadonlySet<Slot> } {
-    const { loaded, runtime } = this.llava.parts;
-    const graph = new Graph();
-    if (purpose !== "scores") graph.dropoutSeed = new Scalar("dropout", 0xffffffff);
-    const { rows, weight } = traceLoss(graph, loaded.model, loaded.config, inputs, runtime.rotaryTable);
-    if (purpose !== "gradients") return { graph, outputs: { rows }, reached: new Set() };
-    const wanted = new Set<Parameter>(this.slots.map((slot) => slot.parameter));
-    const found = gradients(graph, rows, weight, wanted);
-    for (const [parameter, gradient] of found) {
-      addInto(gradient, this.optimizer.gradient(parameter as Parameter), { rows: gradient.rows, width: gradient.width });
-    }
-    const loss = columnSums(graph.view(rows, [rows.size, 1]));
-    return { graph, outputs: { loss }, reached: new Set(this.slots.filter(({ parameter }) => found.has(parameter))) };
-  }
-
-  #diverged(what: string, value: number, batches: readonly TrainingBatch[]): DivergedError {
-    const ids = batches.flatMap((batch) => batch.sampleIds ?? []);
-    const samples = ids.length > 0 ? ` (samples ${ids.join(", ")})` : "";
-    return new DivergedError(`step ${this.stepCount}: the ${what} is ${value}${samples}; lower the learning rate, or look at these samples`, this.stepCount, ids);
-  }
-}
-
-/** Throws `OptionError` for settings that no trainer can have. */
-export function checkOptions({ trainable, lora, learningRate, schedule, accumulate, normalise, parametersWithoutGradient }: TrainerOptions): void {
-  if (!Array.isArray(trainable) || (trainable.length === 0 && !lora)) throw new OptionError("trainable", "a list of parts or globs", trainable);
-  const rates = typeof learningRate === "number" ? [learningRate] : Object.values(learningRate ?? {});
-  if (rates.length === 0 || rates.some((rate) => !(typeof rate === "number" && rate >= 0))) throw new OptionError("learningRate", "a number of at least 0, or one per part", learningRate);
-  if (lora !== undefined && lora !== "loaded") checkLoraOptions(lora);
-  if (schedule) checkSchedule(schedule);
-  if (accumulate !== undefined && !(Number.isInteger(accumulate) && accumulate >= 1)) throw new OptionError("accumulate", "an integer of at least 1", accumulate);
-  if (normalise !== undefined && !["tokens", "microbatch"].includes(normalise)) throw new OptionError("normalise", '"tokens" or "microbatch"', normalise);
-  if (parametersWithoutGradient !== undefined && !["skip", "zero"].includes(parametersWithoutGradient)) {
-    throw new OptionError("parametersWithoutGradient", '"skip" or "zero"', parametersWithoutGradient);
   }
 }
