@@ -32,6 +32,8 @@ export interface RaceOptions {
   readonly rounds: number;
   /** Shortest sample to aim at, in milliseconds: quick operations are repeated until they take as long. */
   readonly atLeast: number;
+  /** Milliseconds of rest before every sample: threads that another contender left spinning come to a halt. Default 0. */
+  readonly rest?: number;
 }
 
 /** Most repetitions in a sample: they share one submit. */
@@ -41,7 +43,7 @@ const MOST_REPEATS = 256;
 const SLOW = 1000;
 
 /** Warms every contender up, then times all of them once per round, in turn. */
-export async function race(contenders: readonly Contender[], { rounds, atLeast }: RaceOptions): Promise<Timing[]> {
+export async function race(contenders: readonly Contender[], { rounds, atLeast, rest = 0 }: RaceOptions): Promise<Timing[]> {
   const lanes: { contender: Contender; repeats: number; samples: number[]; cpu: number[] }[] = [];
   for (const contender of contenders) {
     let warm = (await contender.sample(1)).time;
@@ -52,6 +54,7 @@ export async function race(contenders: readonly Contender[], { rounds, atLeast }
   }
   for (let round = 0; round < rounds; round++) {
     for (const { contender, repeats, samples, cpu } of lanes) {
+      if (rest > 0) await new Promise((resolve) => setTimeout(resolve, rest));
       const sample = await contender.sample(repeats);
       samples.push(sample.time / repeats);
       cpu.push(sample.cpu / repeats);

@@ -150,7 +150,8 @@ async function benchPeers(
     }),
   };
   const others = ready.map((each): Contender => ({ sample: (repeats) => each.peer.run(repeats) }));
-  const [ourTiming, ...theirs] = await race([ours, ...others], raceOptions(options));
+  // ONNX Runtime's CPU threads go on spinning for a while after a run.
+  const [ourTiming, ...theirs] = await race([ours, ...others], { ...raceOptions(options), rest: 100 });
   dispatch.dispose();
   theirs.forEach((timing, i) => {
     report.peers.push({
