@@ -32,7 +32,7 @@ export async function train(path: string, { resume = false, adapter, json = fals
 }
 
 /** Reads a recipe. Its paths, and those of pictures, start from the folder that it lies in. */
-export async function readRecipe(path: string): Promise<Recipe> {
+async function readRecipe(path: string): Promise<Recipe> {
   const content = await readFile(path, "utf8").catch((cause: NodeJS.ErrnoException) => {
     throw new CommandError(`train: cannot read ${path}: ${cause.code === "ENOENT" ? "there is no such file" : cause.message}`, { cause });
   });

@@ -18,7 +18,7 @@ export interface Explained {
 type Scalars = Readonly<Record<string, number>>;
 
 /** What a step costs at given scalars; at their largest values where none are given. */
-export function costOf({ call }: Step, scalars: Scalars = {}): { flops: number; bytes: number } {
+function costOf({ call }: Step, scalars: Scalars = {}): { flops: number; bytes: number } {
   const value = (param: number | Scalar) => (param instanceof Scalar ? (scalars[param.name] ?? param.maximum) + param.offset : param);
   return call.family.cost(Object.fromEntries(Object.entries(call.params).map(([name, param]) => [name, value(param)])));
 }

@@ -37,7 +37,7 @@ export class Tensor {
 
   /** Number of elements. */
   get size(): number {
-    return this.shape.reduce((product, length) => product * length, 1);
+    return elements(this.shape);
   }
 
   /** Length of the last axis. */
@@ -139,6 +139,11 @@ export type Operand = Tensor | Resident;
 
 export function isTensor(operand: Operand): operand is Tensor {
   return operand instanceof Tensor;
+}
+
+/** Number of elements of a shape. */
+export function elements(shape: readonly number[]): number {
+  return shape.reduce((product, length) => product * length, 1);
 }
 
 /** `[2, 3]` for messages. */

@@ -2,7 +2,7 @@
 import type { WeightType } from "../../kernels/kernel.ts";
 import { type Checkpoint, type DType, fromFloat32, toFloat32, WeightError } from "../../weights/index.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { type Parameter, type ParameterBlock, type ParameterPart, shapeText } from "../graph/tensor.ts";
+import { elements, type Parameter, type ParameterBlock, type ParameterPart, shapeText } from "../graph/tensor.ts";
 
 /** Bytes of a checkpoint that are held on the host at once. */
 const PIECE = 8 * 2 ** 20;
@@ -122,7 +122,7 @@ async function loadBlocks(
   const elementBytes = type === "f32" ? 4 : 2;
   const matrix = parameter.kind === "matrix";
   const rows = matrix ? parameter.shape[0]! : parameter.parts.reduce((sum, part) => sum + part.shape[0]!, 0);
-  const width = parameter.shape.reduce((product, length) => product * length, 1) / rows;
+  const width = elements(parameter.shape) / rows;
   const rowBytes = width * elementBytes;
   const rowsPerBlock = matrix ? Math.min(rows, Math.floor(maxBindingBytes / rowBytes)) : rows;
   if (rowsPerBlock === 0 || (!matrix && rows * rowBytes > maxBindingBytes)) {

@@ -1,10 +1,10 @@
-import { crossEntropy as kernels, crossEntropyBackward } from "../../kernels/index.ts";
+import { crossEntropy as kernels, crossEntropyBackward, IGNORED_LABEL } from "../../kernels/index.ts";
 import { expectShape, type Parameter, shapeText, type Tensor } from "../graph/tensor.ts";
 import { linear, linearBackwardX, outerProducts } from "./linear.ts";
 import { sliceRows } from "./rows.ts";
 
 /** A label that is not learnt. */
-export const IGNORED = 0xffffffff;
+export const IGNORED = IGNORED_LABEL;
 
 /** Bytes of logits that are held at once: larger vocabularies are taken in blocks of rows. */
 const LOGITS_BYTES = 64 * 2 ** 20;

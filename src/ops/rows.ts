@@ -1,6 +1,6 @@
-import { addRows as addKernels, copyRows as copyKernels, fill as fillKernels, mixRows as mixKernels, placeRows as placeKernels } from "../../kernels/index.ts";
+import { addRows as addKernels, copyRows as copyKernels, fill as fillKernels, KEEP_TEXT, mixRows as mixKernels, placeRows as placeKernels } from "../../kernels/index.ts";
 import type { Call, Graph, Needs } from "../graph/graph.ts";
-import { expectShape, isTensor, type Operand, type Parameter, type Resident, type Scalar, shapeText, type Tensor } from "../graph/tensor.ts";
+import { elements, expectShape, isTensor, type Operand, type Parameter, type Resident, type Scalar, shapeText, type Tensor } from "../graph/tensor.ts";
 
 export interface CopyOptions {
   readonly rows: number;
@@ -13,7 +13,7 @@ export interface CopyOptions {
 
 /** A vector parameter [D] as a value [1, D]. */
 export function parameterRow(graph: Graph, parameter: Parameter): Tensor {
-  const width = parameter.shape.reduce((product, length) => product * length, 1);
+  const width = elements(parameter.shape);
   const y = graph.value([1, width]);
   const x = { ...parameter.block, shape: [1, width] };
   graph.record({
@@ -124,7 +124,7 @@ export interface RowMix {
 }
 
 /** Marks a row of `placeRows` that keeps its text embedding. */
-export const TEXT = 0xffffffff;
+export const TEXT = KEEP_TEXT;
 
 /**
  * y[i] = source[i] is TEXT ? text[i] : rows[source[i]]: image features take the places of the image tokens.

@@ -1,5 +1,6 @@
 /** From a batch as Hugging Face's processors give it to the inputs of a training program. CPU only. */
 import { LlavaError } from "../../errors/index.ts";
+import { elements } from "../graph/tensor.ts";
 import type { RowTable } from "../input/pack.ts";
 import { IGNORED, TEXT } from "../ops/index.ts";
 import type { Batch } from "./data/index.ts";
@@ -130,7 +131,7 @@ export function tokenWeights(inputs: readonly TrainingInputs[], normalise: "toke
 function realTiles({ pixelValues }: TrainingBatch, layouts: readonly PictureLayout[]): Float32Array {
   const shape = pixelValues!.shape;
   const perPicture = shape.length === 5 ? shape[1]! : 1;
-  const tileSize = shape.slice(-3).reduce((product, length) => product * length, 1);
+  const tileSize = elements(shape.slice(-3));
   const pieces = layouts.map(({ tiles }, i) => {
     if (tiles > perPicture) throw new BatchError(`batch: picture ${i} has ${tiles} tiles by its size, pixelValues ${shape.join(" x ")} hold ${perPicture}`);
     return pixelValues!.data.subarray(i * perPicture * tileSize, (i * perPicture + tiles) * tileSize);

@@ -1,5 +1,5 @@
 import type { Graph } from "../graph/graph.ts";
-import { type Operand, type Parameter, ShapeError, shapeText, Tensor } from "../graph/tensor.ts";
+import { elements, type Operand, type Parameter, ShapeError, shapeText, Tensor } from "../graph/tensor.ts";
 import { add, addInto, zeros } from "../ops/index.ts";
 
 /**
@@ -75,7 +75,7 @@ class Sum {
   ) {}
 
   add(value: Tensor, row = 0, column = 0): void {
-    if (value.size === this.shape.reduce((product, length) => product * length, 1)) {
+    if (value.size === elements(this.shape)) {
       const whole = shaped(value, this.shape);
       this.#whole = this.#whole ? add(this.#whole, whole) : whole;
       return;

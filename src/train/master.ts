@@ -2,7 +2,7 @@ import { unpack } from "../../kernels/index.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { Graph } from "../graph/graph.ts";
 import { Program } from "../graph/program.ts";
-import type { Parameter, ParameterBlock } from "../graph/tensor.ts";
+import { elements, type Parameter, type ParameterBlock } from "../graph/tensor.ts";
 import type { Workspace } from "../graph/workspace.ts";
 import { OptionError } from "../generate/errors.ts";
 
@@ -13,7 +13,7 @@ export async function makeMaster(gpu: Gpu, workspace: Workspace, parameter: Para
   }
   const old = parameter.block;
   if (old.type === "f32") return;
-  const size = parameter.shape.reduce((product, length) => product * length, 1);
+  const size = elements(parameter.shape);
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
   const block: ParameterBlock = { ...old, type: "f32", buffer: await gpu.allocate(parameter.path, size * 4, usage) };
   const graph = new Graph();

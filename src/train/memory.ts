@@ -3,7 +3,7 @@ import { GpuMemoryError } from "../gpu/error.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Graph } from "../graph/graph.ts";
 import { plan } from "../graph/plan.ts";
-import { isTensor, type Parameter, type Tensor } from "../graph/tensor.ts";
+import { elements, isTensor, type Parameter, type Tensor } from "../graph/tensor.ts";
 import type { Workspace } from "../graph/workspace.ts";
 import type { TrainingBatch } from "./batch.ts";
 
@@ -59,7 +59,7 @@ export function parameterBytes(parameters: ReadonlyMap<string, Parameter>): numb
 export function firstSamples(batch: TrainingBatch, count: number): TrainingBatch {
   const { inputIds, labels, attentionMask, pixelValues, imageSizes, imagesPerSample, sampleIds } = batch;
   const pictures = imagesPerSample ? imagesPerSample.slice(0, count).reduce((sum, each) => sum + each, 0) : Math.min(count, pixelValues?.shape[0] ?? 0);
-  const each = pixelValues ? pixelValues.shape.slice(1).reduce((product, length) => product * length, 1) : 0;
+  const each = pixelValues ? elements(pixelValues.shape.slice(1)) : 0;
   return {
     inputIds: inputIds.slice(0, count),
     labels: labels.slice(0, count),

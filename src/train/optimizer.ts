@@ -2,7 +2,7 @@ import { adamW, norm as normKernel, sumSquares } from "../../kernels/index.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { Graph } from "../graph/graph.ts";
 import { Program } from "../graph/program.ts";
-import { type Parameter, type Resident, Scalar } from "../graph/tensor.ts";
+import { elements, type Parameter, type Resident, Scalar } from "../graph/tensor.ts";
 import type { Workspace } from "../graph/workspace.ts";
 import type { Part, Slot } from "./slots.ts";
 
@@ -52,7 +52,7 @@ export class AdamW {
     const states = new Map<Parameter, State>();
     for (const { parameter } of slots) {
       if (states.has(parameter)) continue;
-      const size = parameter.shape.reduce((product, length) => product * length, 1);
+      const size = elements(parameter.shape);
       const make = (label: string) => resident(gpu, `${label} of ${parameter.path}`, parameter.shape, size);
       states.set(parameter, { gradient: await make("gradient"), m: await make("first moment"), v: await make("second moment") });
     }

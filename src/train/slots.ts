@@ -1,7 +1,7 @@
 /** Which weights learn. */
 import { OptionError } from "../generate/errors.ts";
 import { glob } from "../graph/glob.ts";
-import type { Parameter } from "../graph/tensor.ts";
+import { elements, type Parameter } from "../graph/tensor.ts";
 
 /** The three parts of a model, which may have learning rates of their own. */
 export type Part = "vision" | "projector" | "language";
@@ -26,7 +26,7 @@ export interface Slot {
 const parts: readonly Part[] = ["vision", "projector", "language"];
 
 /** The part that a canonical name belongs to; the newline is the language model's. */
-export function partOf(name: string): Part {
+function partOf(name: string): Part {
   return parts.find((part) => name.startsWith(`${part}.`)) ?? "language";
 }
 
@@ -49,7 +49,7 @@ export function selectSlots(all: readonly Slot[], trainable: readonly string[]):
 export function slotsOf(parameter: Parameter, foreignName: (name: string) => string): Slot[] {
   let offset = 0;
   return parameter.parts.map(({ name, shape }) => {
-    const count = shape.reduce((product, length) => product * length, 1);
+    const count = elements(shape);
     const slot = { name, foreignName: foreignName(name), part: partOf(name), parameter, offset, count, shape, decays: !/\.bias$|[nN]orm\d?\.weight$/.test(name) };
     offset += count;
     return slot;
