@@ -20,6 +20,11 @@ const entries = {
   "codecs.browser": "src/input/codecs.browser.ts",
   "files.node": "weights/files.node.ts",
   "files.browser": "weights/files.browser.ts",
+  "workers.node": "src/input/workers.node.ts",
+  "workers.browser": "src/input/workers.browser.ts",
+  // The scripts that they start.
+  "picture-worker.node": "src/input/picture-worker.node.ts",
+  "picture-worker.browser": "src/input/picture-worker.browser.ts",
 };
 
 /** Makes the command's file executable, as npm does on installing but a checkout does not. */
@@ -28,6 +33,22 @@ const executable: Plugin = {
   writeBundle() {
     chmodSync(fileURLToPath(new URL("dist/cli.js", import.meta.url)), 0o755);
   },
+};
+
+/**
+ * Keeps `new Worker(new URL(script, import.meta.url))` as it stands, but for the script's name: Vite would put the worker
+ * in here, whereas it is for the bundler of whoever uses the package to find. Stand-ins are of equal length, so that
+ * source maps stay right.
+ */
+const workerScript: Plugin = {
+  name: "worker-script",
+  enforce: "pre",
+  transform: (code, id) =>
+    id.endsWith("/workers.browser.ts") ? { code: code.replace("import.meta.url", "IMPORT_META_URL"), map: null } : undefined,
+  renderChunk: (code, { name }) =>
+    name === "workers.browser"
+      ? { code: code.replace('.browser.ts", IMPORT_META_URL', '.browser.js", import.meta.url'), map: null }
+      : undefined,
 };
 
 export default defineConfig(({ mode }) => ({
@@ -40,6 +61,7 @@ export default defineConfig(({ mode }) => ({
       tsconfigPath: "tsconfig.json",
     }),
     executable,
+    workerScript,
   ],
   build: {
     target: "es2022",

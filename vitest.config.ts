@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 import { browserTests } from "./test/browser/project.ts";
 import { sourceAliases } from "./test/harness/aliases.ts";
+import { sourceWorkers } from "./test/harness/source-workers.ts";
 
 // lavapipe compiles every shader with LLVM; the cache makes the next run start at once.
 process.env.MESA_SHADER_CACHE_DIR ??= fileURLToPath(new URL("node_modules/.cache/mesa", import.meta.url));
@@ -21,10 +22,11 @@ export default defineConfig({
     projects: [
       {
         resolve: { alias: sourceAliases("node") },
+        plugins: [sourceWorkers],
         test: {
           ...nodeTests,
           name: "node",
-          include: ["{errors,kernels,tokenizer,weights,src,test}/**/*.test.ts"],
+          include: ["{errors,examples,kernels,tokenizer,weights,src,test}/**/*.test.ts"],
           exclude: ["test/browser/**"],
         },
       },

@@ -51,12 +51,11 @@ export class Dispatch {
     });
     const total = contents.reduce((sum, { length }) => sum + length, 0);
     const count = gpu.traits.software ? 1 : Math.min(MOST_SETS, Math.ceil(BEYOND_CACHES / total));
-    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
     const sets: BufferSet[] = [];
     for (let set = 0; set < count; set++) {
       const buffers = new Map<string, GPUBuffer>();
       for (const { name, bytes, length } of contents) {
-        const buffer = await gpu.allocate(name, length, usage);
+        const buffer = await gpu.allocateStorage(name, length);
         if (bytes) gpu.write(buffer, 0, bytes);
         buffers.set(name, buffer);
       }

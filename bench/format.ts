@@ -1,34 +1,7 @@
 /** Reports as text: the same tables for the terminal and, as Markdown, for files. */
 import type { BenchReport, KernelRecord, ModelRecord, PeerRecord } from "./records.ts";
-
-export interface Table {
-  readonly title: string;
-  readonly head: readonly string[];
-  readonly rows: readonly (readonly string[])[];
-}
-
-/** Aligned columns; the first column to the left, the others to the right. */
-export function plainTable({ title, head, rows }: Table): string {
-  const widths = head.map((cell, column) => Math.max(cell.length, ...rows.map((row) => row[column].length)));
-  const line = (row: readonly string[]): string =>
-    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]))).join("  ").trimEnd();
-  return [title, line(head), ...rows.map(line)].join("\n");
-}
-
-export function markdownTable({ title, head, rows }: Table): string {
-  const line = (row: readonly string[]): string => `| ${row.join(" | ")} |`;
-  return [`### ${title}`, "", line(head), line(head.map((_, column) => (column === 0 ? "---" : "---:"))), ...rows.map(line)].join("\n");
-}
-
-/** Three significant digits, without an exponent. */
-export function short(value: number): string {
-  if (value === 0 || !Number.isFinite(value)) return String(value);
-  const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));
-  return value.toFixed(Math.min(digits, 6));
-}
-
-const giga = (value: number): string => short(value / 1e9);
-const percent = (value: number): string => `${short(100 * value)} %`;
+import { giga, markdownTable, percent, plainTable, shareTable, short, type Table } from "./table.ts";
+import { trainTables } from "./train/format.ts";
 
 /** One line about the machine and the moment. */
 export function environmentLines({ environment: e }: BenchReport): string[] {
@@ -42,7 +15,7 @@ export function environmentLines({ environment: e }: BenchReport): string[] {
 
 /** Everything that was measured, as tables. */
 export function tables(report: BenchReport): Table[] {
-  const { peaks, kernels, peers, overhead, models } = report;
+  const { peaks, kernels, peers, overhead, models, trainings = [] } = report;
   const all: Table[] = [];
   if (peaks) {
     all.push({
@@ -67,7 +40,8 @@ export function tables(report: BenchReport): Table[] {
       ],
     });
   }
-  if (models.length > 0) all.push(modelTable(models), ...models.map(shareTable));
+  if (models.length > 0) all.push(modelTable(models), ...models.map(({ model, byKernel, kernels }) => shareTable(`a decode step of ${model}`, byKernel, kernels)));
+  all.push(...trainTables(trainings));
   return all;
 }
 
@@ -123,14 +97,6 @@ function modelTable(models: readonly ModelRecord[]): Table {
       short(m.ratio),
       short(m.tokensPerSecond),
     ]),
-  };
-}
-
-function shareTable({ model, byKernel, kernels }: ModelRecord): Table {
-  return {
-    title: `Kernels of a decode step of ${model}`,
-    head: ["kernel", "dispatches", "ms", "share"],
-    rows: byKernel.map(({ kernel, dispatches, time }) => [kernel, `${dispatches}`, short(time), percent(time / kernels)]),
   };
 }
 

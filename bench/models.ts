@@ -5,7 +5,7 @@ import { TEXT } from "../src/ops/index.ts";
 import type { FolderSource } from "../weights/index.ts";
 import { loadParts, type Parts } from "../test/harness/model.ts";
 import { type Contender, median, race, type RaceOptions, timed, type Timing } from "./measure.ts";
-import type { ModelRecord } from "./records.ts";
+import type { KernelShare, ModelRecord } from "./records.ts";
 import { type StepGroup, stepGroups } from "./steps.ts";
 
 export interface ModelWork {
@@ -81,7 +81,8 @@ function sumPerRound(timings: readonly Timing[]): number[] {
   return timings[0].samples.map((_, round) => timings.reduce((sum, { samples }) => sum + samples[round], 0));
 }
 
-function sharesByKernel(groups: readonly StepGroup[], timings: readonly Timing[]): ModelRecord["byKernel"] {
+/** The time of groups of steps by the name of their kernel, the slowest first. */
+export function sharesByKernel(groups: readonly StepGroup[], timings: readonly Timing[]): KernelShare[] {
   const shares = new Map<string, { kernel: string; dispatches: number; time: number }>();
   groups.forEach(({ kernel, dispatches }, i) => {
     const share = shares.get(kernel) ?? { kernel, dispatches: 0, time: 0 };

@@ -8,6 +8,8 @@ export interface BenchOptions {
   readonly only: readonly string[];
   /** A folder whose node_modules has the peers; false: none. */
   readonly peers: string | false | undefined;
+  /** A Python with torch and transformers, to train the same model beside ours. */
+  readonly python?: string;
   /** A checkpoint folder of SmolLM2-135M-Instruct. */
   readonly smollm2?: string;
   /** Called with a line about what begins. */

@@ -8,6 +8,8 @@ export interface BenchReport {
   readonly peers: PeerRecord[];
   overhead: OverheadRecord | undefined;
   readonly models: ModelRecord[];
+  /** Absent in reports from before there was this section. */
+  readonly trainings?: TrainRecord[];
   /** What was left out, and why. */
   readonly notes: string[];
   /** What gave a wrong result or did not run. */
@@ -112,6 +114,69 @@ export interface ModelRecord {
   readonly kernels: number;
   /** step / kernels. */
   readonly ratio: number;
-  /** The kernels' share by name, the slowest first: milliseconds and dispatches per step. */
-  readonly byKernel: readonly { readonly kernel: string; readonly dispatches: number; readonly time: number }[];
+  /** The kernels' share by name, the slowest first. */
+  readonly byKernel: readonly KernelShare[];
+}
+
+/** What the dispatches of one kernel take of a step: milliseconds, timed alone. */
+export interface KernelShare {
+  readonly kernel: string;
+  readonly dispatches: number;
+  readonly time: number;
+}
+
+export interface TrainRecord {
+  /** Name of the size. */
+  readonly model: string;
+  /** The parts that learn. */
+  readonly trainable: string;
+  readonly adapter: string;
+  /** Numbers in the whole model, and in what learns. */
+  readonly parameters: number;
+  readonly learning: number;
+  readonly samples: number;
+  /** Of a step, image rows included. */
+  readonly tokens: number;
+  /** Of the matrix products and attentions of a step, as its programs dispatch them. */
+  readonly multiplyAdds: number;
+  readonly dispatches: number;
+  /** Of a step from the batch on the host to the gradient norm on the host. */
+  readonly timing: Timing;
+  readonly tokensPerSecond: number;
+  readonly multiplyAddsPerSecond: number;
+  /** Share of the measured multiply-add peak. */
+  readonly ofPeak: number;
+  readonly byKernel: readonly KernelShare[];
+  /** The same step in PyTorch on the CPU; speed-up as for peers. */
+  readonly torch?: { readonly name: string; readonly timing: Timing; readonly speedup: number };
+  readonly loading?: LoadingRecord;
+  /** Of the first step. */
+  readonly loss: number;
+  readonly gradientNorm: number;
+  /** The loss of a guess: the logarithm of the vocabulary. */
+  readonly guess: number;
+  /** How far other accounts of the first step are off, as shares. */
+  readonly off: readonly { readonly name: string; readonly loss: number; readonly gradientNorm: number }[];
+  /** The loss after so many steps, nearly all on one batch. */
+  readonly lastLoss: number;
+  readonly steps: number;
+  /** Bytes on the GPU: as the memory plan says before the first step, and as they are after it. */
+  readonly planned: number;
+  readonly allocated: number;
+  /** GPU objects that a warm step makes, by the method that makes them. */
+  readonly objects: Readonly<Record<string, number>>;
+}
+
+/** Milliseconds per step. */
+export interface LoadingRecord {
+  /** On a batch that is there. */
+  readonly step: number;
+  /** On batches that are read and decoded meanwhile. */
+  readonly withLoading: number;
+  /** Reading and decoding a batch with nothing beside it. */
+  readonly batch: number;
+  /** Median over the rounds of withLoading / step. */
+  readonly ratio: number;
+  /** The share of a batch's time that does not lengthen the step; negative if the step suffers more than that. */
+  readonly hidden: number;
 }

@@ -1,6 +1,7 @@
 /** The kernels of a compiled program, each timed alone: what a step would take if nothing but kernels took time. */
 import type { Gpu } from "../src/gpu/gpu.ts";
-import type { Program, Step } from "../src/graph/program.ts";
+import type { Program } from "../src/graph/program.ts";
+import type { Step } from "../src/graph/steps.ts";
 import { isTensor, type Operand, Scalar, type Tensor } from "../src/graph/tensor.ts";
 import { storageBindings } from "../kernels/kernel.ts";
 import { packParams } from "../test/harness/run-kernel.ts";
@@ -17,17 +18,25 @@ export interface StepGroup extends Contender {
 
 /**
  * Groups the steps of a program. Weights and caches are the program's own (what is written there is of no use afterwards);
- * all other values get buffers of their own, full of zeros. `scalars` holds the program's changing numbers.
+ * all other values get buffers of their own, full of zeros, or of what `inputs` has for them. `scalars` holds the program's
+ * changing numbers.
  */
-export async function stepGroups(gpu: Gpu, program: Program, scalars: Readonly<Record<string, number>>): Promise<{ groups: StepGroup[]; dispose: () => void }> {
+export async function stepGroups(
+  gpu: Gpu,
+  program: Program,
+  scalars: Readonly<Record<string, number>>,
+  inputs: Readonly<Record<string, Float32Array | Uint32Array>> = {},
+): Promise<{ groups: StepGroup[]; dispose: () => void }> {
   const owned: GPUBuffer[] = [];
   const values = new Map<Tensor, GPUBuffer>();
   const bufferOf = async (operand: Operand): Promise<GPUBuffer> => {
     if (!isTensor(operand)) return operand.buffer;
-    let buffer = values.get(operand);
+    let buffer = values.get(operand.root);
     if (!buffer) {
-      buffer = await gpu.allocate("value", operand.size * 4, GPUBufferUsage.STORAGE);
-      values.set(operand, buffer);
+      buffer = await gpu.allocate("value", operand.size * 4, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST);
+      const given = operand.input === undefined ? undefined : inputs[operand.input];
+      if (given) gpu.write(buffer, 0, given);
+      values.set(operand.root, buffer);
       owned.push(buffer);
     }
     return buffer;

@@ -1,4 +1,4 @@
-/** All benchmarks in order: peaks, kernels with their peers, overhead, models. */
+/** All benchmarks in order: peaks, kernels with their peers, overhead, models, training. */
 import { chooseAdapter } from "../src/gpu/adapter.ts";
 import type { FoundAdapter } from "../src/gpu/adapter.ts";
 import { Gpu } from "../src/gpu/gpu.ts";
@@ -14,7 +14,11 @@ import { type BenchOptions, isWanted, raceOptions } from "./options.ts";
 import { measureOverhead } from "./overhead.ts";
 import { peakWorkloads } from "./peaks/peaks.ts";
 import { Peer, peerFolder } from "./peers/peer.ts";
+import { Torch } from "./peers/torch.ts";
 import type { BenchReport, Peaks } from "./records.ts";
+import { problemsOf } from "./train/checks.ts";
+import { trainSizes } from "./train/sizes.ts";
+import { measureTraining } from "./train/train.ts";
 import { type Workload, workloads } from "./workloads.ts";
 
 /** A question about a sample of the embedded model. */
@@ -34,6 +38,7 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
     peers: [],
     overhead: undefined,
     models: [],
+    trainings: [],
     notes: [],
     failures: [],
   };
@@ -65,6 +70,7 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
       report.models.push(await measureModel(found, work, raceOptions(options)));
     });
   }
+  await benchTraining(found, options, report);
   return report;
 }
 
@@ -167,6 +173,40 @@ async function benchPeers(
       difference: ready[i].off,
     });
   });
+}
+
+async function benchTraining(found: FoundAdapter, options: BenchOptions, report: BenchReport): Promise<void> {
+  const wanted = trainSizes(options.quick).filter(({ name }) => isWanted(options, `train ${name}`));
+  if (wanted.length === 0) return;
+  const torch = await startTorch(options, report);
+  try {
+    for (const size of wanted) {
+      const label = `train ${size.name}`;
+      options.progress(label);
+      await guarded(report, label, async () => {
+        for (const record of await measureTraining(size, { found, peaks: report.peaks!, torch, race: raceOptions(options) })) {
+          report.trainings!.push(record);
+          report.failures.push(...problemsOf(record).map((problem) => `${label}, ${record.trainable}: ${problem}`));
+        }
+      });
+    }
+  } finally {
+    torch?.stop();
+  }
+}
+
+async function startTorch({ python, peers }: BenchOptions, report: BenchReport): Promise<Torch | undefined> {
+  if (peers === false) return undefined;
+  if (python === undefined) {
+    report.notes.push("no PyTorch: name a Python that has torch and transformers with --python");
+    return undefined;
+  }
+  try {
+    return await Torch.start(python);
+  } catch (error) {
+    report.notes.push((error as Error).message);
+    return undefined;
+  }
 }
 
 function modelWorks(options: BenchOptions, report: BenchReport): ModelWork[] {

@@ -8,12 +8,15 @@ import { sourceAliases } from "../test/harness/aliases.ts";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const out = `${root}dist-bench`;
 
-/** Code that looks for files beside itself (goldens, the embedded model) finds them from where it is bundled to. */
+/**
+ * Code that looks for files beside itself (goldens, the embedded model) finds them from where it is bundled to. Workers are
+ * bundled too.
+ */
 const ownPlace: Plugin = {
   name: "own-place",
   enforce: "pre",
   transform(code, id) {
-    if (id.includes("node_modules") || !id.endsWith(".ts") || !code.includes("import.meta.url")) return undefined;
+    if (id.includes("node_modules") || !id.endsWith(".ts") || id.endsWith("/workers.node.ts") || !code.includes("import.meta.url")) return undefined;
     const place = JSON.stringify(relative(out, dirname(id)) + id.slice(dirname(id).length));
     return { code: code.replaceAll("import.meta.url", `new URL(/* @vite-ignore */ ${place}, import.meta["url"]).href`), map: null };
   },
@@ -42,11 +45,17 @@ export default defineConfig({
     target: "node20",
     minify: false,
     lib: {
-      entry: { bench: `${root}bench/main.ts`, verify: `${root}bench/verify/main.ts`, peer: `${root}bench/peers/process.ts`, tables: `${root}bench/tables.ts` },
+      entry: {
+        "bench": `${root}bench/main.ts`,
+        "verify": `${root}bench/verify/main.ts`,
+        "peer": `${root}bench/peers/process.ts`,
+        "tables": `${root}bench/tables.ts`,
+        "picture-worker.node": `${root}src/input/picture-worker.node.ts`,
+      },
       formats: ["es"],
     },
     rolldownOptions: {
-      external: (id) => !/^([./#]|vitest$)/.test(id) && !id.startsWith("\0"),
+      external: (id) => !/^([./#]|vitest$|llava-webgpu(\/|$))/.test(id) && !id.startsWith("\0"),
       output: { chunkFileNames: "[name]-[hash].js" },
     },
   },

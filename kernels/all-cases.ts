@@ -13,6 +13,8 @@ import { fillCases } from "./fill/fill.cases.ts";
 import { gatedBackwardCases } from "./gated-backward/gated-backward.cases.ts";
 import { layerNormBackwardCases, layerNormBackwardWeightCases } from "./layer-norm-backward/layer-norm-backward.cases.ts";
 import { multiplyCases } from "./multiply/multiply.cases.ts";
+import { muonMomentumCases, muonUpdateCases } from "./muon/muon.cases.ts";
+import { newtonSchulzCases, unitNormCases } from "./newton-schulz/newton-schulz.cases.ts";
 import { rmsNormBackwardCases, rmsNormBackwardWeightCases } from "./rms-norm-backward/rms-norm-backward.cases.ts";
 import { rmsScaleCases } from "./rms-scale/rms-scale.cases.ts";
 import { rowStatisticsCases } from "./row-statistics/row-statistics.cases.ts";
@@ -40,6 +42,8 @@ import { rotaryCases } from "./rotary/rotary.cases.ts";
 import { softmaxCases } from "./softmax/softmax.cases.ts";
 import { normCases, sumSquaresCases } from "./sum-squares/sum-squares.cases.ts";
 import { sumRowsCases } from "./sum-rows/sum-rows.cases.ts";
+import { tanhGateBackwardCases, tanhGateBackwardGateCases } from "./tanh-gate-backward/tanh-gate-backward.cases.ts";
+import { tanhGateCases } from "./tanh-gate/tanh-gate.cases.ts";
 import { unfoldBackwardCases } from "./unfold-backward/unfold-backward.cases.ts";
 import { unfoldCases } from "./unfold/unfold.cases.ts";
 
@@ -78,6 +82,9 @@ export const allCases: Readonly<Record<string, readonly Case[]>> = {
   "matmul-tn": matmulTNCases,
   "mix-rows": mixRowsCases,
   multiply: multiplyCases,
+  "muon-momentum": muonMomentumCases,
+  "muon-update": muonUpdateCases,
+  "newton-schulz": newtonSchulzCases,
   norm: normCases,
   pack: packCases,
   "patch-tokens": patchTokensCases,
@@ -94,7 +101,11 @@ export const allCases: Readonly<Record<string, readonly Case[]>> = {
   "sum-batch": sumBatchCases,
   "sum-rows": sumRowsCases,
   "sum-squares": sumSquaresCases,
+  "tanh-gate": tanhGateCases,
+  "tanh-gate-backward": tanhGateBackwardCases,
+  "tanh-gate-backward-gate": tanhGateBackwardGateCases,
   unfold: unfoldCases,
   "unfold-backward": unfoldBackwardCases,
+  "unit-norm": unitNormCases,
   unpack: unpackCases,
 };

@@ -5,6 +5,7 @@
 import activationCode from "./common/activation.wgsl?raw";
 import slopeCode from "./common/activation-slope.wgsl?raw";
 import foldCode from "./common/fold.wgsl?raw";
+import tanhCode from "./common/tanh.wgsl?raw";
 import weightBF16 from "./common/weight-bf16.wgsl?raw";
 import weightF16 from "./common/weight-f16.wgsl?raw";
 import weightF32 from "./common/weight-f32.wgsl?raw";
@@ -95,6 +96,7 @@ export function kernelSource(kernel: Pick<Kernel, "code" | "needs">, weight: Wei
   const helpers = [foldCode];
   if (/\b(activate|activation_slope)4?\(/.test(kernel.code)) helpers.push(activationCode);
   if (/\bactivation_slope4?\(/.test(kernel.code)) helpers.push(slopeCode);
+  if (/\bhyperbolic_(tangent|slope)\(/.test(kernel.code)) helpers.push(tanhCode);
   if (/\bWeight[24]\b/.test(kernel.code)) helpers.push(weightCode[weight]);
   return [enables + kernel.code, ...helpers].join("\n");
 }

@@ -8,45 +8,19 @@ import { explain } from "./graph/explain.ts";
 import { checkGenerateOptions, generate, type GenerateOptions, type GenerateResult } from "./generate/generate.ts";
 import { type Prepared, Preparer } from "./generate/prepare.ts";
 import { type HostTensor, Runtime } from "./generate/runtime.ts";
-import { OptionError } from "./generate/errors.ts";
-import { checkOptionNames, checkSignal } from "./generate/options.ts";
 import type { PictureSource } from "./input/decode.ts";
 import type { Request } from "./input/messages.ts";
+import type { PictureProcessor } from "./input/picture-job.ts";
+import { checkForwardOptions, checkLoadOptions, type ForwardOptions, type LoadOptions } from "./llava-options.ts";
 import { type ModelConfig, parseConfig } from "./models/config.ts";
 import { llava } from "./models/llava.ts";
 import type { LoadedModel } from "./models/loaded.ts";
 import { freeWeights, loadWeights } from "./models/load.ts";
+import { Turns } from "./turns.ts";
 
 /** The model was disposed while, or before, something was asked of it. */
 export class DisposedError extends LlavaError {
   override name = "DisposedError";
-}
-
-export interface LoadProgress {
-  /** "adapter": looking for a GPU; "weights": reading the checkpoint. */
-  readonly phase: "adapter" | "weights";
-  /** Bytes read so far, and in all. */
-  readonly done: number;
-  readonly total: number;
-}
-
-export interface LoadOptions {
-  /** How weight matrices are kept on the GPU. "auto" keeps the file's precision. */
-  readonly weights?: "auto" | "f32" | "f16";
-  /** "auto", "gpu", "software", or a part of an adapter's name. Ignored if `device` is given. */
-  readonly adapter?: string;
-  /** A device of the caller's; it is not destroyed by `dispose`. */
-  readonly device?: GPUDevice;
-  readonly onProgress?: (progress: LoadProgress) => void;
-  readonly signal?: AbortSignal;
-}
-
-export interface ForwardOptions {
-  /** Globs over value paths, e.g. `language.layers.*` or `vision.layers.0.attention.probabilities`. */
-  readonly capture?: readonly string[];
-  /** Positions whose logits are returned. Default "last". */
-  readonly positions?: "last" | "all";
-  readonly signal?: AbortSignal;
 }
 
 export interface ForwardResult {
@@ -76,7 +50,7 @@ export interface LlavaParts {
  * was lost.
  */
 export class Llava {
-  #queue: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
   #closing: Promise<void> | undefined;
   readonly #stop = new AbortController();
 
@@ -143,10 +117,13 @@ export class Llava {
     return this.parts.preparer.tokenizer();
   }
 
-  /** One picture as the tower takes it. `pictures` is the number of pictures in its sample: OneVision tiles only a single one. */
-  async image(source: PictureSource, pictures = 1, signal?: AbortSignal): ReturnType<Preparer["image"]> {
+  /**
+   * One picture as the tower takes it. `pictures` is the number of pictures in its sample: OneVision tiles only a single one.
+   * `process` reads and processes it; by default that happens on the caller's thread.
+   */
+  async image(source: PictureSource, pictures = 1, signal?: AbortSignal, process?: PictureProcessor): ReturnType<Preparer["image"]> {
     this.#checkOpen();
-    return this.parts.preparer.image(source, pictures, signal);
+    return this.parts.preparer.image(source, pictures, signal, process);
   }
 
   /** The answer to a request. An aborted signal gives what there is so far, with the reason "aborted". */
@@ -174,11 +151,12 @@ export class Llava {
     const release = await this.#turn(both);
     try {
       const prepared = await this.parts.preparer.prepare(request, both);
-      const seen = prepared.sights.length > 0 ? await this.#captureVision(prepared, capture) : {};
-      await this.parts.runtime.see(prepared.sights, both);
+      const { runtime } = this.parts;
+      const seen = capture.length > 0 && prepared.sights.length > 0 ? await runtime.captureVision(prepared.sights, capture) : {};
+      await runtime.see(prepared.sights, both);
       both.throwIfAborted();
       const ids = Uint32Array.from(prepared.inputIds);
-      const { logits, captured } = await this.parts.runtime.captureLanguage(ids, prepared.source, { watch: capture, positions });
+      const { logits, captured } = await runtime.captureLanguage(ids, prepared.source, { watch: capture, positions });
       return { logits, captured: { ...seen, ...captured } };
     } catch (error) {
       throw this.#closing ? disposed() : error;
@@ -205,7 +183,7 @@ export class Llava {
 
   async #close(): Promise<void> {
     this.#stop.abort(disposed());
-    await this.#queue;
+    await this.#turns.taken;
     await this.parts.runtime.dispose();
     freeWeights(this.parts.loaded.model.parameters, this.parts.loaded.gpu);
     await this.parts.loaded.gpu.dispose();
@@ -247,32 +225,10 @@ export class Llava {
     }
   }
 
-  /** All tiles of all pictures through the tower at once, if a glob asks for one of its values. */
-  async #captureVision(prepared: Prepared, capture: readonly string[]): Promise<Record<string, HostTensor>> {
-    if (capture.length === 0) return {};
-    const tiles = prepared.sights.reduce((sum, sight) => sum + sight.tiles, 0);
-    const pixels = new Float32Array(prepared.sights.reduce((sum, sight) => sum + sight.pixels.length, 0));
-    let at = 0;
-    for (const sight of prepared.sights) {
-      pixels.set(sight.pixels, at);
-      at += sight.pixels.length;
-    }
-    return this.parts.runtime.captureVision(pixels, tiles, capture);
-  }
-
   /** Waits until earlier calls are done; returns what lets the next one go. Throws the signal's reason if aborted. */
   async #turn(signal = this.#stop.signal): Promise<() => void> {
     this.#checkOpen();
-    const before = this.#queue;
-    let release!: () => void;
-    this.#queue = new Promise<void>((resolve) => (release = resolve));
-    try {
-      await settledOrAborted(before, signal);
-    } catch (reason) {
-      void before.then(release);
-      throw reason;
-    }
-    return release;
+    return this.#turns.take(signal);
   }
 
   #signals(signal: AbortSignal | undefined): AbortSignal {
@@ -282,36 +238,6 @@ export class Llava {
   #checkOpen(): void {
     if (this.#closing) throw disposed();
   }
-}
-
-/** Waits for a promise, but no longer than until the signal is aborted; throws the signal's reason then. */
-async function settledOrAborted(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  let stop!: () => void;
-  const aborted = new Promise<void>((resolve) => (stop = resolve));
-  signal.addEventListener("abort", stop, { once: true });
-  if (!signal.aborted) await Promise.race([promise, aborted]);
-  signal.removeEventListener("abort", stop);
-  signal.throwIfAborted();
-}
-
-function checkLoadOptions(options: LoadOptions): void {
-  checkOptionNames(options, ["weights", "adapter", "device", "onProgress", "signal"]);
-  const { weights = "auto", adapter = "auto", device, onProgress, signal } = options;
-  if (!["auto", "f32", "f16"].includes(weights)) throw new OptionError("weights", '"auto", "f32" or "f16"', weights);
-  if (typeof adapter !== "string") throw new OptionError("adapter", 'a text: "auto", "gpu", "software" or a part of an adapter\'s name', adapter);
-  if (device !== undefined && typeof device?.createBuffer !== "function") throw new OptionError("device", "a GPUDevice", device);
-  if (onProgress !== undefined && typeof onProgress !== "function") throw new OptionError("onProgress", "a function", onProgress);
-  checkSignal(signal);
-}
-
-function checkForwardOptions(options: ForwardOptions): void {
-  checkOptionNames(options, ["capture", "positions", "signal"]);
-  const { capture = [], positions = "last", signal } = options;
-  if (positions !== "last" && positions !== "all") throw new OptionError("positions", '"last" or "all"', positions);
-  if (!Array.isArray(capture) || !capture.every((path) => typeof path === "string")) {
-    throw new OptionError("capture", "an array of globs over value paths", capture);
-  }
-  checkSignal(signal);
 }
 
 function disposed(): DisposedError {

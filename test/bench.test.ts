@@ -4,16 +4,26 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { short, plainTable, markdownTable } from "../bench/format.ts";
 import { verifyWorkload } from "../bench/kernels.ts";
 import { median, race, speedup } from "../bench/measure.ts";
 import { matmulCall } from "../bench/peers/calls.ts";
 import { integer, block } from "../bench/peers/protobuf.ts";
-import type { BenchReport } from "../bench/records.ts";
+import { Torch } from "../bench/peers/torch.ts";
+import type { BenchReport, TrainRecord } from "../bench/records.ts";
+import { short, plainTable, markdownTable } from "../bench/table.ts";
+import { problemsOf } from "../bench/train/checks.ts";
+import { trainTables } from "../bench/train/format.ts";
+import { objectsMade } from "../bench/train/objects.ts";
+import { multiplyAdds, programsOf } from "../bench/train/programs.ts";
 import type { VerifyReport } from "../bench/verify/report.ts";
 import * as runner from "../bench/verify/runner.ts";
 import { workloads } from "../bench/workloads.ts";
 import { Gpu } from "../src/gpu/gpu.ts";
+import { Graph } from "../src/graph/graph.ts";
+import { Program } from "../src/graph/program.ts";
+import { Parameter } from "../src/graph/tensor.ts";
+import { Workspace } from "../src/graph/workspace.ts";
+import { add, linear } from "../src/ops/index.ts";
 import { testAdapters } from "./harness/adapters.ts";
 import { root } from "./harness/sources.ts";
 
@@ -113,22 +123,110 @@ describe("verification before timing", () => {
   });
   afterAll(() => gpu.dispose());
 
-  const [add] = workloads(true).filter(({ label }) => label.startsWith("add"));
+  const [addition] = workloads(true).filter(({ label }) => label.startsWith("add"));
 
   it("passes right results on", async () => {
     const failures: string[] = [];
-    const verified = await verifyWorkload(gpu, add, (message) => failures.push(message));
+    const verified = await verifyWorkload(gpu, addition, (message) => failures.push(message));
     expect(failures).toEqual([]);
-    expect(verified.map(({ work }) => work.kernel.name)).toEqual(add.family.variants.map(({ name }) => name));
+    expect(verified.map(({ work }) => work.kernel.name)).toEqual(addition.family.variants.map(({ name }) => name));
   });
 
   it("reports wrong ones and leaves them out", async () => {
     const failures: string[] = [];
-    const reference: typeof add.family.reference = (inputs, params) => ({ y: add.family.reference(inputs, params).y.map((value) => value + 1) });
-    const verified = await verifyWorkload(gpu, { ...add, family: { ...add.family, reference } }, (message) => failures.push(message));
+    const reference: typeof addition.family.reference = (inputs, params) => ({ y: addition.family.reference(inputs, params).y.map((value) => value + 1) });
+    const verified = await verifyWorkload(gpu, { ...addition, family: { ...addition.family, reference } }, (message) => failures.push(message));
     expect(verified).toEqual([]);
-    expect(failures).toHaveLength(add.family.variants.length);
+    expect(failures).toHaveLength(addition.family.variants.length);
     expect(failures[0]).toMatch(/^add 66560: add f32: off by [\d.e+-]+ of the largest value, allowed/);
+  });
+});
+
+describe("the training section", () => {
+  let gpu: Gpu;
+  let workspace: Workspace;
+  beforeAll(async () => {
+    gpu = await Gpu.open((await testAdapters())[0]);
+    workspace = new Workspace(gpu);
+  });
+  afterAll(() => gpu.dispose());
+
+  it("counts the GPU objects that are made", async () => {
+    const make = async () => gpu.free(await gpu.allocate("one", 16, GPUBufferUsage.STORAGE));
+    expect(await objectsMade(gpu.device, async () => undefined)).toEqual({});
+    expect(await objectsMade(gpu.device, async () => {
+      await make();
+      await make();
+      gpu.device.createShaderModule({ code: "" });
+    })).toEqual({ createBuffer: 2, createShaderModule: 1 });
+    expect(Object.keys(gpu.device)).not.toContain("createBuffer");
+  });
+
+  it("finds the programs that run, and counts the multiply-adds of their products only", async () => {
+    const graph = new Graph();
+    const weight = new Parameter("weight", [3, 8], "matrix", []);
+    const buffer = await gpu.allocate("weight", 96, GPUBufferUsage.STORAGE);
+    weight.blocks = [{ label: "weight", shape: [3, 8], type: "f32", buffer, firstRow: 0 }];
+    const once = linear(graph.input("x", [5, 8]), weight);
+    const program = await Program.compile(graph, workspace, { outputs: { y: add(once, once) } });
+    const { run } = Program.prototype;
+    const runs = await programsOf(async () => program.run({ x: new Float32Array(40) }));
+    expect(Program.prototype.run).toBe(run);
+    expect(runs.map((each) => each.program)).toEqual([program]);
+    expect(multiplyAdds(runs[0])).toBe(5 * 8 * 3);
+    program.dispose();
+    gpu.free(buffer);
+  });
+
+  const timing = { median: 20, min: 10, cpu: 30, repeats: 1, samples: [20] };
+  const record: TrainRecord = {
+    model: "S",
+    trainable: "projector",
+    adapter: "any",
+    parameters: 3e6,
+    learning: 2e6,
+    samples: 2,
+    tokens: 100,
+    multiplyAdds: 4e7,
+    dispatches: 3,
+    timing,
+    tokensPerSecond: 5000,
+    multiplyAddsPerSecond: 2e9,
+    ofPeak: 0.4,
+    byKernel: [{ kernel: "matmul", dispatches: 2, time: 3 }, { kernel: "add", dispatches: 1, time: 1 }],
+    torch: { name: "PyTorch", timing, speedup: 1 },
+    loading: { step: 20, withLoading: 22, batch: 8, ratio: 1.1, hidden: 0.75 },
+    loss: 7,
+    gradientNorm: 1.5,
+    guess: 7.1,
+    off: [{ name: "PyTorch", loss: 1e-6, gradientNorm: 2e-6 }],
+    lastLoss: 6,
+    steps: 9,
+    planned: 5e6,
+    allocated: 5e6,
+    objects: {},
+  };
+
+  it("accepts a sound training and names what is wrong with others", () => {
+    expect(problemsOf(record)).toEqual([]);
+    expect(problemsOf({ ...record, loss: 9 })).toEqual([expect.stringMatching(/^the first loss is 9, expected about 7\.1/)]);
+    expect(problemsOf({ ...record, lastLoss: NaN })).toEqual(["the loss went from 7 to NaN in 9 steps on one batch"]);
+    expect(problemsOf({ ...record, off: [{ name: "PyTorch", loss: NaN, gradientNorm: 0 }] })).toEqual([expect.stringMatching(/^PyTorch: the first loss is off/)]);
+    expect(problemsOf({ ...record, allocated: 6e6 })).toEqual(["the memory plan says 5000000 bytes, 6000000 are allocated"]);
+    expect(problemsOf({ ...record, objects: { createBuffer: 1 } })).toEqual(["a warm step calls createBuffer 1 times"]);
+  });
+
+  it("prints speed, checks, loading and kernels", () => {
+    expect(trainTables([])).toEqual([]);
+    const text = trainTables([record, { ...record, trainable: "everything", torch: undefined, loading: undefined }]).map(plainTable).join("\n\n");
+    expect(text).toMatch(/S: projector +2\.00 +2 +100 +20\.0 +10\.0 +30\.0 +5000 +2\.00 +40\.0 % +PyTorch +20\.0 +10\.0 +30\.0 +1\.00 x/);
+    expect(text).toMatch(/S: projector +20\.0 +22\.0 +1\.100 +8\.00 +75\.0 %/);
+    expect(text).toMatch(/^matmul +2 +3\.00 +75\.0 %$/m);
+  });
+
+  it("goes without PyTorch where there is none, and says so", async () => {
+    await expect(Torch.start("/no/such/python")).rejects.toThrow("no PyTorch: /no/such/python cannot be run");
+    await expect(Torch.start(process.execPath)).rejects.toThrow(/^no PyTorch: .* has no torch, transformers and safetensors$/);
   });
 });
 
@@ -192,7 +290,7 @@ describe("the commands", () => {
 
   it("bench verifies, times and prints", () => {
     const file = join(folder, "bench.json");
-    const run = spawnSync(process.execPath, [program("bench.js"), "--quick", "--no-peers", "--adapter", "swiftshader", "--only", "add,overhead", "--json", file], { encoding: "utf8" });
+    const run = spawnSync(process.execPath, [program("bench.js"), "--quick", "--no-peers", "--adapter", "swiftshader", "--only", "add,overhead", "train", "--json", file], { encoding: "utf8" });
     expect(run.stderr).not.toContain("bench:");
     expect(run.status).toBe(0);
     expect(run.stdout).toContain("encode and submit, per dispatch");
@@ -201,6 +299,12 @@ describe("the commands", () => {
     expect(report.environment.adapter).toMatch(/SwiftShader/);
     expect(report.kernels.map(({ kernel, chosen }) => [kernel, chosen])).toEqual([["add", false], ["add-vec4", true]]);
     expect(Math.min(report.peaks!.copy, report.peaks!.multiplyAdd, report.overhead!.encode)).toBeGreaterThan(0);
+    expect(report.trainings!.map(({ trainable, objects }) => [trainable, objects])).toEqual([["vision, projector, language", {}]]);
+    for (const { planned, allocated, byKernel, multiplyAddsPerSecond } of report.trainings!) {
+      expect(planned).toBe(allocated);
+      expect(byKernel.length).toBeGreaterThan(20);
+      expect(multiplyAddsPerSecond).toBeGreaterThan(0);
+    }
   });
 
   it("verify:gpu runs the test files and leaves reports", () => {

@@ -88,6 +88,19 @@ describe("the tarball", () => {
   });
 });
 
+/** A program that decodes a PNG and a JPEG in a worker; the thread that it runs on is left without the means. */
+const decoding = `
+  import { PicturePool } from "llava-webgpu/train";
+  globalThis.DecompressionStream = globalThis.WebAssembly = undefined;
+  const steps = { padToSquare: false, filter: "nearest", background: [0, 0, 0] };
+  const pool = new PicturePool(1);
+  const files = ${JSON.stringify(["dot.png", "exif.jpg"].map((name) => readFileSync(join(root, "test/golden/images", name), "base64")))};
+  const seen = await Promise.all(files.map((text) =>
+    pool.process(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)), steps, false)));
+  const sizes = seen.map(({ width, height }) => width + " x " + height).join(", ");
+`;
+const sizes = "1 x 1, 60 x 90";
+
 describe("a project that has it installed", () => {
   const entries = Object.keys(manifest.exports).filter((path) => !path.includes("*") && !path.endsWith(".json"))
     .map((path) => `llava-webgpu${path.slice(1)}`);
@@ -102,6 +115,12 @@ describe("a project that has it installed", () => {
     `;
     const run = spawnSync(process.execPath, ["--input-type=module", "-e", script], { cwd: project, encoding: "utf8" });
     expect(run).toMatchObject({ status: 0, stdout: "function\n" });
+  });
+
+  it("decodes pictures in a worker thread, which does not keep the process alive", () => {
+    const script = `${decoding}; console.log(sizes)`;
+    const run = spawnSync(process.execPath, ["--input-type=module", "-e", script], { cwd: project, encoding: "utf8" });
+    expect(run).toMatchObject({ status: 0, stdout: `${sizes}\n` });
   });
 
   it("reads a shader as a file", () => {
@@ -131,8 +150,9 @@ describe("a project that has it installed", () => {
     }
   });
 
-  it("builds with Vite and runs in a browser", async () => {
-    writeFileSync(join(project, "page.js"), 'import { Llava } from "llava-webgpu";\ndocument.title = typeof Llava;\n');
+  it("builds with Vite and runs in a browser, workers too", async () => {
+    const page = `import { Llava } from "llava-webgpu";\n${decoding}\ndocument.title = typeof Llava + ": " + sizes;\n`;
+    writeFileSync(join(project, "page.js"), page);
     writeFileSync(join(project, "index.html"), '<!doctype html><script type="module" src="./page.js"></script>\n');
     const quiet = { root: project, configFile: false, logLevel: "error" } as const;
     await build(quiet);
@@ -150,7 +170,7 @@ describe("a project that has it installed", () => {
       });
       await page.goto(server.resolvedUrls!.local[0]);
       const success = page.waitForFunction("document.title", undefined, { timeout: 0 }).then(() => page.title());
-      expect(await Promise.race([success, failure])).toBe("function");
+      expect(await Promise.race([success, failure])).toBe(`function: ${sizes}`);
     } finally {
       await browser.close();
       await server.close();

@@ -63,11 +63,9 @@ async function check(parts: Parts, goldens: string, golden: GoldenCase): Promise
   if (golden.image_sizes) expect(prepared.imageSizes).toEqual(golden.image_sizes);
 
   const tensors = await goldenTensors(goldens, golden);
-  const pixels = joined(prepared.sights.map((sight) => sight.pixels));
-  const tiles = prepared.sights.reduce((sum, sight) => sum + sight.tiles, 0);
   const ids = Uint32Array.from(prepared.inputIds);
   await runtime.see(prepared.sights);
-  const seen = tiles > 0 ? await runtime.captureVision(pixels, tiles, ["**"]) : {};
+  const seen = prepared.sights.length > 0 ? await runtime.captureVision(prepared.sights, ["**"]) : {};
   const read = await runtime.captureLanguage(ids, prepared.source, { watch: ["**"], positions: "all" });
   const captured = { ...seen, ...read.captured };
 
@@ -109,14 +107,4 @@ function requestOf({ messages, prompt, images = [], videos = [] }: GoldenCase): 
     ...(videos.length ? { videos: videos.map((frames) => frames.map((file) => goldenPath(`images/${file}`))) } : {}),
   };
   return messages ? { messages, ...pictures } : { prompt, template: "none", ...pictures };
-}
-
-function joined(pieces: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { appendFile, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { reason, WeightError } from "./error.ts";
 import { pieceBytes, pieceSource } from "./source.ts";
@@ -29,23 +29,30 @@ export async function openFile(path: string): Promise<ByteSource> {
   return pieceSource(path, (await handle.stat()).size, readPiece, () => handle.close());
 }
 
+/** The temporary files that this process is writing. */
+const unfinished = new Set<string>();
+
 /**
  * A sink that writes to a temporary name beside `path` and renames it when closed, so that `path` is never half a file.
- * Missing folders are made.
+ * Missing folders are made. What a process that was killed left of an earlier file for `path` is removed.
  */
 export async function createFile(path: string): Promise<ByteSink> {
-  const temporary = `${path}.${randomUUID()}.partial`;
+  const temporary = resolve(`${path}.${process.pid}.${randomUUID()}.partial`);
   let handle: FileHandle | undefined;
+  unfinished.add(temporary);
   try {
     await mkdir(dirname(path), { recursive: true });
+    await removeAbandoned(path);
     handle = await open(temporary, "wx");
   } catch (error) {
+    unfinished.delete(temporary);
     throw fileError("cannot write", path, error);
   }
   const file = handle;
   const discard = async (): Promise<void> => {
     await file.close().catch(() => {});
     await unlink(temporary).catch(() => {});
+    unfinished.delete(temporary);
   };
   const orDiscard = async (work: () => Promise<void>): Promise<void> => {
     try {
@@ -69,9 +76,36 @@ export async function createFile(path: string): Promise<ByteSink> {
         await file.sync();
         await file.close();
         await rename(temporary, path);
+        unfinished.delete(temporary);
       }),
     abort: discard,
   };
+}
+
+/**
+ * Removes the temporary files for `path` whose process has ended on this machine. What another living process writes
+ * stays; so does what is left of a process whose number another one has by now, until that one ends too.
+ */
+async function removeAbandoned(path: string): Promise<void> {
+  const prefix = `${basename(path)}.`;
+  const names = await readdir(dirname(path)).catch(() => []);
+  for (const name of names.filter((each) => each.startsWith(prefix))) {
+    const writer = /^(\d+)\.[\da-f-]{36}\.partial$/.exec(name.slice(prefix.length))?.[1];
+    const temporary = resolve(dirname(path), name);
+    if (writer === undefined || unfinished.has(temporary)) continue;
+    // Of this process's number, but not its own: left by an earlier process of that number, as in a restarted container.
+    if (Number(writer) === process.pid || !isRunning(Number(writer))) await unlink(temporary).catch(() => {});
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: it runs, as another user's.
+    return (error as NodeJS.ErrnoException).code !== "ESRCH";
+  }
 }
 
 /** Adds text to the end of the file at `path`, which is made if need be, with its folders. */

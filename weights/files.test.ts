@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, open, readdir, readFile, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -112,6 +112,24 @@ describe("createFile", () => {
     const sink = await createFile(path);
     await expect(sink.close()).rejects.toThrow(/^cannot write .*taken: it is a folder$/);
     expect(await readdir(folder)).toEqual(["taken"]);
+  });
+
+  it("removes what a killed process left of the same file, and nothing else", async () => {
+    const id = "00000000-0000-4000-8000-000000000000";
+    const { pid: ended } = spawnSync(process.execPath, ["--version"]);
+    const others = [`out.bin.${process.ppid}.${id}.partial`, `out.bin.more.${ended}.${id}.partial`, `out.${ended}.${id}.partial`, "out.bin.partial"];
+    const abandoned = [`out.bin.${ended}.${id}.partial`, `out.bin.${process.pid}.${id}.partial`];
+    for (const name of [...others, ...abandoned]) await writeFile(join(folder, name), "half");
+    const path = join(folder, "out.bin");
+    const [first, second] = [await createFile(path), await createFile(path)];
+    expect(await readdir(folder)).toHaveLength(others.length + 2);
+    expect(await readdir(folder)).toEqual(expect.arrayContaining(others));
+    await first.write(Uint8Array.of(1));
+    await second.write(Uint8Array.of(2));
+    await second.close();
+    await first.close();
+    expect([...(await readFile(path))]).toEqual([1]);
+    expect((await readdir(folder)).toSorted()).toEqual([...others, "out.bin"].toSorted());
   });
 
   it("saves tensors", async () => {

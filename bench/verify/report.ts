@@ -1,4 +1,5 @@
-import { markdownReport, markdownTable, short } from "../format.ts";
+import { markdownReport } from "../format.ts";
+import { markdownTable, short } from "../table.ts";
 import type { BenchReport } from "../records.ts";
 import type { Deviation, TestResult } from "./runner.ts";
 

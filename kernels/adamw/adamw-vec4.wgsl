@@ -1,10 +1,11 @@
 // One AdamW step (Loshchilov & Hutter 2019) on the elements [offset, offset + count), with the gradient clipped:
 //   g = gradient · min(1, maxNorm / (norm[0] + 1e-6)) if maxNorm > 0
 //   p = parameter · (1 - learningRate · weightDecay)
-//   m = beta1 · m + (1 - beta1) · g
-//   v = beta2 · v + (1 - beta2) · g²
+//   m = beta1 · m + share1 · g
+//   v = beta2 · v + share2 · g²
 //   parameter = p - learningRate · (m / correction1) / (sqrt(v / correction2) + epsilon)
-// with correction = 1 - betaᵗ in step t = 1, 2, ...
+// with share = 1 - beta and correction = 1 - betaᵗ in step t = 1, 2, ..., both taken in f64 on the host: from beta2 = 0.999
+// in f32, 1 - beta2 would be off by 1.3e-5 of itself.
 //
 // An invocation owns 4 elements side by side; offset and count are multiples of 4. Without clipping, the norm is not
 // read.
@@ -15,6 +16,8 @@ struct Params {
   learningRate: f32,
   beta1: f32,
   beta2: f32,
+  share1: f32,
+  share2: f32,
   epsilon: f32,
   weightDecay: f32,
   correction1: f32,
@@ -45,8 +48,8 @@ fn main(
   if (params.maxNorm > 0.0) {
     g *= min(1.0, params.maxNorm / (norm[0] + 1e-6));
   }
-  let first = params.beta1 * m[at] + (1.0 - params.beta1) * g;
-  let second = params.beta2 * v[at] + (1.0 - params.beta2) * g * g;
+  let first = params.beta1 * m[at] + params.share1 * g;
+  let second = params.beta2 * v[at] + params.share2 * g * g;
   m[at] = first;
   v[at] = second;
   let decayed = parameter[at] * (1.0 - params.learningRate * params.weightDecay);

@@ -26,10 +26,10 @@ const shapes: Shape[] = [
 /** The first and later steps, with and without decay and clipping, on part of a buffer. */
 export const adamWCases: Case[] = shapes.map((shape) => {
   const { offset = 0, count, behind = 0, step, learningRate, weightDecay = 0, maxNorm = 0, norm = NaN } = shape;
-  const [beta1, beta2] = [Math.fround(0.9), Math.fround(0.999)];
+  const [beta1, beta2] = [0.9, 0.999];
   const params = {
-    offset, count, learningRate, beta1, beta2, epsilon: 1e-8, weightDecay,
-    correction1: 1 - 0.9 ** step, correction2: 1 - 0.999 ** step, maxNorm,
+    offset, count, learningRate, beta1, beta2, share1: 1 - beta1, share2: 1 - beta2, epsilon: 1e-8, weightDecay,
+    correction1: 1 - beta1 ** step, correction2: 1 - beta2 ** step, maxNorm,
   };
   const length = offset + count + behind;
   return makeCase(params, 4, (random) => ({

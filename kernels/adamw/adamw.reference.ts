@@ -3,7 +3,7 @@ import { startingFrom } from "../output.ts";
 
 /** The parameters of `adamw`, see adamw.ts. */
 export type AdamWParam =
-  | "offset" | "count" | "learningRate" | "beta1" | "beta2" | "epsilon" | "weightDecay"
+  | "offset" | "count" | "learningRate" | "beta1" | "beta2" | "share1" | "share2" | "epsilon" | "weightDecay"
   | "correction1" | "correction2" | "maxNorm";
 
 /** One AdamW step on the elements [offset, offset + count) of parameter, m and v; the others keep their values. */
@@ -11,7 +11,8 @@ export function adamWReference(
   inputs: HostArrays<"gradient" | "norm"> & Partial<HostArrays<"parameter" | "m" | "v">>,
   params: Params<AdamWParam>,
 ): HostArrays<"parameter" | "m" | "v"> {
-  const { offset, count, learningRate, beta1, beta2, epsilon, weightDecay, correction1, correction2, maxNorm } = params;
+  const { offset, count, learningRate, beta1, beta2, share1, share2, epsilon, weightDecay, maxNorm } = params;
+  const { correction1, correction2 } = params;
   const { gradient, norm } = inputs;
   const parameter = startingFrom(inputs.parameter, gradient.length);
   const m = startingFrom(inputs.m, gradient.length);
@@ -19,8 +20,8 @@ export function adamWReference(
   const clip = maxNorm > 0 ? Math.min(1, maxNorm / (norm[0] + 1e-6)) : 1;
   for (let e = offset; e < offset + count; e++) {
     const g = gradient[e] * clip;
-    const first = beta1 * m[e] + (1 - beta1) * g;
-    const second = beta2 * v[e] + (1 - beta2) * g * g;
+    const first = beta1 * m[e] + share1 * g;
+    const second = beta2 * v[e] + share2 * g * g;
     const step = first / correction1 / (Math.sqrt(second / correction2) + epsilon);
     parameter[e] = parameter[e] * (1 - learningRate * weightDecay) - learningRate * step;
     m[e] = first;

@@ -7,7 +7,7 @@ const bindings = {
   read: ["gradient", "norm"],
   write: ["parameter", "m", "v"],
   params: [
-    "offset", "count", "learningRate", "beta1", "beta2", "epsilon", "weightDecay",
+    "offset", "count", "learningRate", "beta1", "beta2", "share1", "share2", "epsilon", "weightDecay",
     "correction1", "correction2", "maxNorm",
   ],
 } as const;
@@ -16,10 +16,11 @@ const bindings = {
  * One step of AdamW (Loshchilov & Hutter 2019) in the order of PyTorch's, on the elements [offset, offset + count) of
  * gradient, parameter and the moments m and v alike; the others keep their values:
  * g = gradient · min(1, maxNorm / (norm[0] + 1e-6)) if maxNorm > 0; p = parameter · (1 - learningRate · weightDecay);
- * m = beta1 · m + (1 - beta1) · g; v = beta2 · v + (1 - beta2) · g²;
+ * m = beta1 · m + share1 · g; v = beta2 · v + share2 · g²;
  * parameter = p - learningRate · (m / correction1) / (sqrt(v / correction2) + epsilon).
  *
- * `correction1` and `correction2` are 1 - betaᵗ in step t = 1, 2, ...; `norm` [1] is read only if maxNorm > 0.
+ * `share1` and `share2` are 1 - beta, `correction1` and `correction2` 1 - betaᵗ in step t = 1, 2, ..., all computed in
+ * double precision; `norm` [1] is read only if maxNorm > 0.
  */
 export const adamW = family({
   name: "adamw",

@@ -1,7 +1,7 @@
 import { type Case, makeCase } from "../cases.ts";
 
-/** Rows with special values: equal largest elements, infinities, zeros of both signs, NaN. */
-const special = { rows: 7, width: 300 };
+/** Rows with special values: equal largest elements, infinities, the ends of f32, zeros of both signs, NaN. */
+const special = { rows: 9, width: 300 };
 
 /** Vocabularies of LLaMA (32,000) and Qwen2 (151,936 padded to 152,064) among single elements and primes. */
 export const argmaxCases: Case[] = [
@@ -26,6 +26,8 @@ export const argmaxCases: Case[] = [
       row(4).fill(-1).fill(-0, 40, 90).fill(0, 60, 70);
       row(5).fill(NaN);
       row(6).fill(-5).fill(-1e-40, 259, 260);
+      row(7).fill(-Infinity).fill(-3.4028234663852886e38, 123, 124);
+      row(8).fill(-Infinity, 0, 200)[280] = 3.4028234663852886e38;
       return { x };
     },
     { note: "ties, infinities, zeros, NaN" },

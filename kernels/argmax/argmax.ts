@@ -2,9 +2,11 @@ import { family, kernel } from "../kernel.ts";
 import { argmaxReference } from "./argmax.reference.ts";
 import code from "./argmax.wgsl?raw";
 
+export { NOT_FINITE } from "./argmax.reference.ts";
+
 /**
  * The column of the largest element of every row, the first of equals: x [rows, width] -> y [rows] (u32).
- * A row that holds a NaN gives 0xffffffff.
+ * A row that holds a NaN, or whose largest element is not finite, gives `NOT_FINITE`.
  */
 export const argmax = family({
   name: "argmax",

@@ -1,4 +1,4 @@
-// y[r] = the first column c at which x[r, c] is largest; 0xffffffff if the row holds a NaN
+// y[r] = the first column c at which x[r, c] is largest; 0xffffffff if that element is infinite or the row holds a NaN
 //
 // A workgroup owns one row; an invocation owns every 256th column of it.
 //   1. each invocation keeps the best of its columns, the first of equals;
@@ -15,7 +15,10 @@ struct Params {
 @group(0) @binding(1) var<storage, read_write> y: array<u32>;
 @group(0) @binding(2) var<uniform> params: Params;
 
+// The ranks of NaN and of both infinities.
 const nan = 0xffffffffu;
+const infinity = 0xff800000u;
+const minusInfinity = 0x00800000u;
 
 var<workgroup> bestRank: array<u32, 256>;
 var<workgroup> bestColumn: array<u32, 256>;
@@ -67,6 +70,7 @@ fn main(
   }
 
   if (lane == 0u) {
-    y[row] = select(bestColumn[0], 0xffffffffu, bestRank[0] == nan);
+    let isFinite = bestRank[0] > minusInfinity && bestRank[0] < infinity;
+    y[row] = select(0xffffffffu, bestColumn[0], isFinite);
   }
 }

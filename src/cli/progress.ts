@@ -1,5 +1,5 @@
 /** What a terminal shows until the answer begins. */
-import type { LoadProgress } from "../llava.ts";
+import type { LoadProgress } from "../llava-options.ts";
 import { bytes } from "./format.ts";
 import type { Notes } from "./notes.ts";
 

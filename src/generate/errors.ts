@@ -36,3 +36,17 @@ export class LogitsError extends LlavaError {
     super(`logits: ${problem}; ${cause}: load the model with weights: "f32", or check its files`);
   }
 }
+
+/** A prompt or an answer outgrew the model's context. */
+export class ContextError extends LlavaError {
+  override name = "ContextError";
+  constructor(
+    message: string,
+    /** Tokens wanted. */
+    readonly wanted: number,
+    /** Tokens that the model was made for. */
+    readonly limit: number,
+  ) {
+    super(message);
+  }
+}

@@ -5,7 +5,8 @@ import { decodeImage, type PictureSource } from "../input/decode.ts";
 import { flattenMessages, normaliseRequest, type Request, type TemplateMessage } from "../input/messages.ts";
 import { gridShape, selectBestResolution, type Size } from "../input/anyres.ts";
 import { identityTable, packTable, pooledVideoTable, type RowTable } from "../input/pack.ts";
-import { type ProcessedImage, processImage, processVideo } from "../input/processors.ts";
+import { type PictureProcessor, processPicture } from "../input/picture-job.ts";
+import { type ProcessedImage, processVideo } from "../input/processors.ts";
 import { outputSize, type ProcessorConfig, readProcessorConfig } from "../input/processor-config.ts";
 import { encodePrompt, PromptError } from "../input/prompt.ts";
 import type { ModelConfig } from "../models/config.ts";
@@ -84,9 +85,16 @@ export class Preparer {
   /**
    * One picture as in a request with `pictures` pictures: its tiles, and how their features become rows.
    * Throws `ImageError` if it cannot be read.
+   *
+   * @param process reads and processes it; default: on the caller's thread
    */
-  async image(source: PictureSource, pictures: number, signal?: AbortSignal): Promise<{ picture: ProcessedImage; sight: Sight }> {
-    return this.#image(source, await this.#processor(), pictures, signal);
+  async image(
+    source: PictureSource,
+    pictures: number,
+    signal?: AbortSignal,
+    process?: PictureProcessor,
+  ): Promise<{ picture: ProcessedImage; sight: Sight }> {
+    return this.#image(source, await this.#processor(), pictures, signal, process);
   }
 
   async #readProcessorConfig(): Promise<ProcessorConfig> {
@@ -128,9 +136,8 @@ export class Preparer {
     return new ChatTemplate(template, await this.tokenizer()).render(content, { addGenerationPrompt: true });
   }
 
-  async #image(source: PictureSource, processor: ProcessorConfig, pictures: number, signal?: AbortSignal) {
-    const image = await decodeImage(source, signal ? { signal } : {});
-    const picture = processImage(image, processor.image, pictures > 1);
+  async #image(source: PictureSource, processor: ProcessorConfig, pictures: number, signal?: AbortSignal, process = processPicture) {
+    const picture = await process(source, processor.image, pictures > 1, signal);
     return { picture, sight: { pixels: picture.pixels, tiles: picture.tiles, table: this.#table(picture, processor) } };
   }
 

@@ -201,7 +201,12 @@ export class Gpu {
     return buffer;
   }
 
-  /** Frees a buffer made by `allocate`. */
+  /** Makes a buffer of data that kernels read and write, and the host too. Throws like `allocate`. */
+  allocateStorage(label: string, bytes: number): Promise<GPUBuffer> {
+    return this.allocate(label, bytes, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC);
+  }
+
+  /** Frees a buffer made by `allocate` or `allocateStorage`. */
   free(buffer: GPUBuffer): void {
     if (!this.#buffers.delete(buffer)) return;
     this.allocated -= buffer.size;

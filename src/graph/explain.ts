@@ -1,4 +1,5 @@
-import type { Program, Step } from "./program.ts";
+import type { Program } from "./program.ts";
+import type { Step } from "./steps.ts";
 import { isTensor, Scalar, type Tensor } from "./tensor.ts";
 
 /** One line of the listing of a program. */

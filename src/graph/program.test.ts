@@ -4,13 +4,12 @@ import { GpuMemoryError } from "../gpu/error.ts";
 import { chooseAdapter } from "../gpu/adapter.ts";
 import { Gpu } from "../gpu/gpu.ts";
 import { add, argmax, writeRows } from "../ops/index.ts";
+import { ProgramError } from "./error.ts";
 import { explain, explainSteps } from "./explain.ts";
 import { Graph } from "./graph.ts";
-import { Program, ProgramError } from "./program.ts";
+import { Program } from "./program.ts";
 import { type Resident, Scalar } from "./tensor.ts";
 import { Workspace } from "./workspace.ts";
-
-const STORAGE = () => GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
 
 let gpu: Gpu;
 let workspace: Workspace;
@@ -69,7 +68,7 @@ describe("Program", () => {
 
   it("takes scalars at every run and follows data that moves", async () => {
     const graph = new Graph();
-    const rows: Resident = { label: "rows", shape: [4, 2], type: "f32", buffer: await gpu.allocate("rows", 32, STORAGE()) };
+    const rows: Resident = { label: "rows", shape: [4, 2], type: "f32", buffer: await gpu.allocateStorage("rows", 32) };
     writeRows(graph, graph.input("x", [1, 2]), rows, { rows: 1, width: 2, toRow: new Scalar("row", 3) });
     const program = await Program.compile(graph, workspace, { outputs: {} });
     program.run({ x: Float32Array.of(1, 2) }, { row: 0 });
@@ -77,7 +76,7 @@ describe("Program", () => {
     expect(Array.from(new Float32Array(await gpu.read(rows.buffer, 0, 32)))).toEqual([1, 2, 0, 0, 0, 0, 3, 4]);
 
     gpu.free(rows.buffer);
-    rows.buffer = await gpu.allocate("rows", 32, STORAGE());
+    rows.buffer = await gpu.allocateStorage("rows", 32);
     workspace.moved();
     program.run({ x: Float32Array.of(5, 6) }, { row: 1 });
     expect(Array.from(new Float32Array(await gpu.read(rows.buffer, 0, 32)))).toEqual([0, 0, 5, 6, 0, 0, 0, 0]);
@@ -98,7 +97,7 @@ describe("Program", () => {
     expect(() => program.run({ x: new Float32Array(64) })).toThrow(ProgramError);
 
     const moving = new Graph();
-    const rows: Resident = { label: "rows", shape: [4, 2], type: "f32", buffer: await gpu.allocate("rows", 32, STORAGE()) };
+    const rows: Resident = { label: "rows", shape: [4, 2], type: "f32", buffer: await gpu.allocateStorage("rows", 32) };
     writeRows(moving, moving.input("x", [1, 2]), rows, { rows: 1, width: 2, toRow: new Scalar("row", 3) });
     const write = await Program.compile(moving, workspace, { outputs: {} });
     expect(() => write.run({ x: new Float32Array(2) })).toThrow("run: scalar row is missing");

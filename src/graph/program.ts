@@ -1,43 +1,19 @@
-import { foldGroups, type Kernel, paramFields, storageBindings, type WeightType } from "../../kernels/kernel.ts";
-import { LlavaError } from "../../errors/index.ts";
+import { storageBindings } from "../../kernels/kernel.ts";
 import { GpuMemoryError } from "../gpu/error.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { chooseKernel } from "./choose.ts";
+import { ProgramError } from "./error.ts";
 import { glob } from "./glob.ts";
-import type { Call, Graph, Node } from "./graph.ts";
+import type { Graph } from "./graph.ts";
 import { type Plan, plan } from "./plan.ts";
-import { isTensor, type Operand, Scalar, shapeText, type Tensor, type ValueType } from "./tensor.ts";
+import { type ChangingWord, makeStep, packParams, paramsBytes, type Step } from "./steps.ts";
+import { isTensor, type Operand, shapeText, type Tensor, type ValueType } from "./tensor.ts";
 import type { Workspace } from "./workspace.ts";
-
-/** Bytes between the parameter blocks of two calls: WebGPU's default `minUniformBufferOffsetAlignment`. */
-const PARAMS_STRIDE = 256;
-
-/** A program was run with the wrong inputs or scalars. */
-export class ProgramError extends LlavaError {
-  override name = "ProgramError";
-}
-
-/** One dispatch of a compiled program. */
-export interface Step {
-  readonly node: Node;
-  readonly call: Call;
-  readonly kernel: Kernel;
-  readonly weight: WeightType;
-  readonly groups: readonly [number, number, number];
-}
 
 export interface CompileOptions {
   /** Values to keep, by the name under which `read` returns them. */
   readonly outputs: Readonly<Record<string, Tensor>>;
   /** Globs over value paths to keep as well. */
   readonly watch?: readonly string[];
-}
-
-/** A word of the changing parameters that holds a scalar. */
-interface ChangingWord {
-  readonly word: number;
-  readonly scalar: Scalar;
-  readonly type: "u32" | "f32";
 }
 
 interface Output {
@@ -91,16 +67,16 @@ export class Program {
     const { constant, dynamic, at, scalars } = packParams(steps);
 
     const owned: GPUBuffer[] = [];
-    const allocate = async (label: string, bytes: number, usage: GPUBufferUsageFlags): Promise<GPUBuffer> => {
-      const buffer = await gpu.allocate(label, bytes, usage);
+    const own = async (made: Promise<GPUBuffer>): Promise<GPUBuffer> => {
+      const buffer = await made;
       owned.push(buffer);
       return buffer;
     };
     try {
       const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
       const buffers = {
-        constant: await allocate("parameters", constant.byteLength, usage),
-        dynamic: await allocate("changing parameters", dynamic.byteLength, usage),
+        constant: await own(gpu.allocate("parameters", constant.byteLength, usage)),
+        dynamic: await own(gpu.allocate("changing parameters", dynamic.byteLength, usage)),
         at,
       };
       gpu.write(buffers.constant, 0, constant);
@@ -110,11 +86,11 @@ export class Program {
       const used = new Set(operands.map((operand) => (isTensor(operand) ? operand.root : operand)));
       for (const [name, tensor] of graph.inputs) {
         if (!used.has(tensor)) continue;
-        const buffer = await allocate(`input ${name}`, tensor.size * 4, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC);
+        const buffer = await own(gpu.allocateStorage(`input ${name}`, tensor.size * 4));
         program.#inputs.set(name, { tensor, buffer });
       }
       for (const [name, tensor] of Object.entries(kept)) {
-        const staging = await allocate(`output ${name}`, tensor.size * 4, GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ);
+        const staging = await own(gpu.allocate(`output ${name}`, tensor.size * 4, GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ));
         program.#outputs.set(name, { tensor, staging });
       }
       await workspace.reserve(planned.arenas);
@@ -275,44 +251,4 @@ export class Program {
     });
     this.#generation = this.workspace.generation;
   }
-}
-
-function paramsBytes(kernel: Kernel): number {
-  return Math.ceil(kernel.params.length / 4) * 16;
-}
-
-function makeStep(call: Call, node: Node, gpu: Gpu): Step {
-  const largest = Object.fromEntries(
-    Object.entries(call.params).map(([name, value]) => [name, value instanceof Scalar ? value.maximum + value.offset : value]),
-  );
-  const weightOperand = call.family.weight ? call.read[call.family.weight] : undefined;
-  const weight = weightOperand && weightOperand.type !== "u32" ? weightOperand.type : "f32";
-  const kernel = chooseKernel(call.family, largest, gpu.traits);
-  return { node, call, kernel, weight, groups: foldGroups(kernel.groups(largest, gpu.traits)) };
-}
-
-/** Lays out the parameter blocks of all steps: those that never change, and those with scalars in a small buffer of their own. */
-function packParams(steps: readonly Step[]) {
-  const at: { dynamic: boolean; offset: number }[] = [];
-  const scalars: ChangingWord[] = [];
-  const isDynamic = steps.map(({ call }) => Object.values(call.params).some((value) => value instanceof Scalar));
-  const changing = isDynamic.filter(Boolean).length;
-  const constant = new Uint32Array(((steps.length - changing) * PARAMS_STRIDE) / 4);
-  const dynamic = new Uint32Array((changing * PARAMS_STRIDE) / 4);
-  let constants = 0;
-  let dynamics = 0;
-  steps.forEach(({ call, kernel }, i) => {
-    const words = isDynamic[i] ? dynamic : constant;
-    const offset = (isDynamic[i] ? dynamics++ : constants++) * PARAMS_STRIDE;
-    const view = new DataView(words.buffer);
-    paramFields(kernel.code).forEach(({ name, type }, field) => {
-      const value = call.params[name];
-      if (value === undefined) throw new ProgramError(`${kernel.name}: parameter ${name} is missing`);
-      if (value instanceof Scalar) scalars.push({ word: offset / 4 + field, scalar: value, type });
-      else if (type === "f32") view.setFloat32(offset + 4 * field, value, true);
-      else view.setUint32(offset + 4 * field, value, true);
-    });
-    at.push({ dynamic: isDynamic[i]!, offset });
-  });
-  return { constant, dynamic, at, scalars };
 }

@@ -108,15 +108,19 @@ function openPicture(bytes: Uint8Array, name: string): Opened {
 
 const countOf = (pixels: number) => (pixels < 1e6 ? `${pixels} pixels` : `${Math.round(pixels / 1e5) / 10} megapixels`);
 
+/** A picture as it lies in its file, and how errors call it. */
+export interface EncodedPicture {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
 /**
- * Reads a picture as PIL does when transformers opens it by path: RGB, alpha dropped, turned upright. JPEG (also CMYK),
- * PNG, WebP and GIF, recognised by their bytes; of an animation the first frame. The caller's own pixels are copied.
+ * Reads a picture without decoding it; the caller's own pixels are checked and copied. Bytes that the caller gave are
+ * not copied.
  *
- * Throws `ImageError`, which names the picture, if it is empty, cut short, damaged, of another format, or larger than
- * `maxPixels`, or if it cannot be had at all; throws the signal's reason when aborted.
+ * Throws `ImageError` if it cannot be had, and the signal's reason when aborted.
  */
-export async function decodeImage(source: PictureSource, options: DecodeOptions = {}): Promise<Image> {
-  const { orientation = "exif", maxPixels = 200e6, signal } = options;
+export async function readPicture(source: PictureSource, signal?: AbortSignal): Promise<EncodedPicture | Image> {
   signal?.throwIfAborted();
   if (!isEncoded(source)) {
     if (typeof source === "object" && source !== null && "data" in source) return imageFromRaw(source);
@@ -126,6 +130,14 @@ export async function decodeImage(source: PictureSource, options: DecodeOptions 
   const name = nameOf(source);
   const bytes = await readBytes(source, name, signal);
   signal?.throwIfAborted();
+  return { name, bytes };
+}
+
+/** Decodes what `readPicture` has read. Throws as `decodeImage`. */
+export async function decodePicture(picture: EncodedPicture | Image, options: DecodeOptions = {}): Promise<Image> {
+  if (!("bytes" in picture)) return picture;
+  const { orientation = "exif", maxPixels = 200e6, signal } = options;
+  const { name, bytes } = picture;
   const opened = openPicture(bytes, name);
   const { width, height } = opened;
   if (width * height > maxPixels) {
@@ -135,4 +147,15 @@ export async function decodeImage(source: PictureSource, options: DecodeOptions 
   const image = await opened.decode();
   signal?.throwIfAborted();
   return orientation === "exif" && opened.exif ? applyOrientation(image, readOrientation(opened.exif)) : image;
+}
+
+/**
+ * Reads a picture as PIL does when transformers opens it by path: RGB, alpha dropped, turned upright. JPEG (also CMYK),
+ * PNG, WebP and GIF, recognised by their bytes; of an animation the first frame. The caller's own pixels are copied.
+ *
+ * Throws `ImageError`, which names the picture, if it is empty, cut short, damaged, of another format, or larger than
+ * `maxPixels`, or if it cannot be had at all; throws the signal's reason when aborted.
+ */
+export async function decodeImage(source: PictureSource, options: DecodeOptions = {}): Promise<Image> {
+  return decodePicture(await readPicture(source, options.signal), options);
 }

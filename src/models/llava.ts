@@ -19,6 +19,8 @@ export interface LlavaModel {
   readonly newline?: Parameter;
   /** Image rows that a picture or tile gives. */
   readonly rowsPerTile: number;
+  /** Step 1: pixels [tiles, 3, S, S] -> what the projector reads [tiles, rows, V · feature layers]. */
+  features(pixels: Tensor): Tensor;
   /** Steps 1 and 2: pixels [tiles, 3, S, S] -> image rows [tiles, rows, D]. */
   see(pixels: Tensor): Tensor;
   /** Steps 3 and 4: ids [n], image rows and for every token its row or TEXT [n] -> embeddings [n, D]. */
@@ -52,9 +54,10 @@ export function llava(config: ModelConfig): LlavaModel {
     parameters: root.parameters,
     ...(newline ? { newline } : {}),
     rowsPerTile: sight?.rows ?? 0,
+    features: (pixels) => seeing(sight).features(pixels),
     see: (pixels) => {
-      if (!sight) throw new ShapeError("see: this model has no vision tower; use a LLaVA checkpoint");
-      return sight.see(pixels);
+      const { features, project } = seeing(sight);
+      return project(features(pixels));
     },
     embed: (ids, images) => {
       const text = inLanguage(ids.graph, () => language.embed(ids));
@@ -69,7 +72,7 @@ export function llava(config: ModelConfig): LlavaModel {
 
 type SeeingConfig = ModelConfig & Required<Pick<ModelConfig, "vision" | "projector">>;
 
-/** The vision tower and the projector: pixels [tiles, 3, S, S] -> image rows [tiles, rows, D]. */
+/** The vision tower, pixels [tiles, 3, S, S] -> features [tiles, rows, W], and the projector, features -> image rows [tiles, rows, D]. */
 function vision(root: Scope, config: SeeingConfig) {
   const { prefix, patches } = visionTokens(config.vision);
   const tower = visionTower(root.at("vision"), config.vision);
@@ -79,13 +82,19 @@ function vision(root: Scope, config: SeeingConfig) {
   const dropped = config.keepClass ? 0 : 1;
   return {
     rows: prefix + patches - dropped,
-    see: (pixels: Tensor): Tensor => {
+    project,
+    features: (pixels: Tensor): Tensor => {
       const states = tower(pixels);
       const chosen = config.featureLayers.map((layer) => states[layer]!); // each [tiles, T, V]
       const features = chosen.length === 1 ? chosen[0]! : concat(chosen, "columns");
-      return project(dropped ? dropFirst(features, dropped) : features);
+      return dropped ? dropFirst(features, dropped) : features;
     },
   };
+}
+
+function seeing<T>(sight: T | undefined): T {
+  if (!sight) throw new ShapeError("see: this model has no vision tower; use a LLaVA checkpoint");
+  return sight;
 }
 
 function inLanguage<T>(graph: Graph, body: () => T): T {

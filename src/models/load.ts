@@ -134,7 +134,7 @@ async function loadBlocks(
   const blocks: ParameterBlock[] = [];
   for (let first = 0; first < rows; first += rowsPerBlock) {
     const count = Math.min(rowsPerBlock, rows - first);
-    const buffer = await gpu.allocate(parameter.path, count * rowBytes, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC);
+    const buffer = await gpu.allocateStorage(parameter.path, count * rowBytes);
     const shape = matrix ? [count, width] : parameter.shape;
     blocks.push({ label: parameter.path, shape, type, buffer, firstRow: first });
   }

@@ -51,9 +51,9 @@ export function rmsNormLayer(scope: Scope, width: number, epsilon: number): Laye
 }
 
 /** down(f(up(x))), the perceptron of a vision transformer: [..., D] -> [..., D]. */
-export function mlp(scope: Scope, width: number, hidden: number, kind: Activation): Layer {
-  const up = linearLayer(scope.at("up"), width, hidden);
-  const down = linearLayer(scope.at("down"), hidden, width);
+export function mlp(scope: Scope, width: number, hidden: number, kind: Activation, bias = true): Layer {
+  const up = linearLayer(scope.at("up"), width, hidden, bias);
+  const down = linearLayer(scope.at("down"), hidden, width, bias);
   return (x) => down(activation(up(x), kind));
 }
 

@@ -1,10 +1,9 @@
 import { argmax as kernels } from "../../kernels/index.ts";
 import type { Tensor } from "../graph/tensor.ts";
 
-/** What `argmax` gives for a row that holds a NaN. */
-export const NOT_A_NUMBER = 0xffffffff;
+export { NOT_FINITE } from "../../kernels/index.ts";
 
-/** The index of the first largest element of every row: x [..., V] -> [rows] (u32). */
+/** The index of the first largest element of every row, `NOT_FINITE` where that is no finite number: x [..., V] -> [rows] (u32). */
 export function argmax(x: Tensor): Tensor {
   const y = x.graph.value([x.rows], "u32");
   x.graph.record({

@@ -1,13 +1,15 @@
 export { type Activation, activation, gated } from "./activation.ts";
 export { add } from "./add.ts";
-export { argmax, NOT_A_NUMBER } from "./argmax.ts";
+export { argmax, NOT_FINITE } from "./argmax.ts";
 export { attention, type AttentionOptions, attentionWeights, type HeadSlice } from "./attention.ts";
 export { IGNORED, linearCrossEntropy } from "./cross-entropy.ts";
 export { dropout } from "./dropout.ts";
 export { embedding } from "./embedding.ts";
+export { tanhGate } from "./gate.ts";
 export { columnSums, linear } from "./linear.ts";
 export { layerNorm, rmsNorm } from "./norm.ts";
 export { patchTokens, unfold } from "./patches.ts";
 export { rotary } from "./rotary.ts";
 export { addColumns, addInto, type ColumnBlock, concat, dropFirst, mixRows, parameterRow, placeRows, type RowMix, sliceRows, TEXT, writeRows, zeros } from "./rows.ts";
 export { scale } from "./scale.ts";
+export { softmax } from "./softmax.ts";

@@ -34,17 +34,21 @@ export function writeRows(graph: Graph, x: Operand, into: Resident, options: Cop
 /** All but the first `count` tokens of every sequence: x [B, T, D] -> [B, T - count, D]. */
 export function dropFirst(x: Tensor, count: number): Tensor {
   const [batch, tokens, width] = x.shape as [number, number, number];
-  const rows = tokens - count;
-  const y = x.graph.value([batch, rows, width]);
-  const calls = Array.from({ length: batch }, (_, b) => copyCall(x, y, { rows, width, fromRow: b * tokens + count, toRow: b * rows }));
-  x.graph.record({
+  const { graph } = x;
+  // A sequence is one long row, of which the first elements go: all of them are one block.
+  const asRows = (value: Tensor): Tensor => graph.view(value, [batch, value.size / batch]);
+  const block = { rows: batch, width: (tokens - count) * width };
+  const y = graph.value([batch, tokens - count, width]);
+  graph.record({
     op: "dropFirst",
     inputs: [x],
     outputs: [y],
-    calls,
+    calls: [copyCall(asRows(x), asRows(y), { ...block, fromColumn: count * width })],
     backward: (dy) => {
-      const block = (b: number) => sliceRows(dy, { rows, width, fromRow: b * rows });
-      return Array.from({ length: batch }, (_, b) => ({ to: x, value: batch === 1 ? dy : block(b), row: b * tokens + count }));
+      const dx = graph.value(x.shape);
+      const copy = copyCall(asRows(dy), asRows(dx), { ...block, toColumn: count * width });
+      graph.record({ op: "dropFirstBackward", inputs: [dy], outputs: [dx], calls: [fillCall(dx, 0), copy] });
+      return [{ to: x, value: dx }];
     },
   });
   return y;
@@ -190,7 +194,7 @@ export function addColumns(x: Tensor, blocks: readonly ColumnBlock[]): Tensor {
 /** A value of zeros. */
 export function zeros(graph: Graph, shape: readonly number[]): Tensor {
   const y = graph.value(shape);
-  graph.record({ op: "zeros", inputs: [], outputs: [y], calls: [{ family: fillKernels, read: {}, write: { y }, params: { size: y.size, value: 0 } }] });
+  graph.record({ op: "zeros", inputs: [], outputs: [y], calls: [fillCall(y, 0)] });
   return y;
 }
 
@@ -202,6 +206,10 @@ export function addInto(x: Tensor, y: Operand, options: CopyOptions, scale = 1):
 function addCall(x: Operand, y: Operand, options: CopyOptions, scale = 1): Call {
   const { read, write, params } = copyCall(x, y, options);
   return { family: addKernels, read, write, params: { ...params, scale } };
+}
+
+function fillCall(y: Tensor, value: number): Call {
+  return { family: fillKernels, read: {}, write: { y }, params: { size: y.size, value } };
 }
 
 function copyCall(x: Operand, y: Operand, { rows, width, fromRow = 0, fromColumn = 0, toRow = 0, toColumn = 0 }: CopyOptions) {

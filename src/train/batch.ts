@@ -2,6 +2,7 @@
 import { LlavaError } from "../../errors/index.ts";
 import { elements } from "../graph/tensor.ts";
 import type { RowTable } from "../input/pack.ts";
+import { joinTiles } from "../input/tiles.ts";
 import { IGNORED, TEXT } from "../ops/index.ts";
 import type { Batch } from "./data/index.ts";
 import type { Trainable } from "./trainable.ts";
@@ -27,6 +28,10 @@ export interface TrainingInputs {
   readonly rows: number;
   /** Positions that learn. */
   readonly learning: number;
+  /** The sample of each of them, in the order of their losses. */
+  readonly learners: readonly number[];
+  /** Rows that go through the head: the positions that learn, and padding up to one of a few sizes. */
+  readonly headRows: number;
   /** By input name: see `traceLoss`. Without `weight`, which depends on the normalisation. */
   readonly values: Readonly<Record<string, Float32Array | Uint32Array>>;
   /** Widths of the tables, which programs are compiled for. */
@@ -69,11 +74,11 @@ export function layOutBatch(batch: TrainingBatch, layouts: readonly PictureLayou
   const rows = layouts.reduce((sum, { table }) => sum + table.rows, 0);
 
   const ids = new Uint32Array(samples * length);
-  const targets = new Uint32Array(samples * length).fill(IGNORED);
+  const positions: number[] = [];
+  const targets: number[] = [];
   const source = new Uint32Array(samples * length).fill(TEXT);
   const rowIndex = new Uint32Array(rows);
   let next = 0;
-  let learning = 0;
   inputIds.forEach((row, b) => {
     if (labels[b]!.length !== row.length) throw new BatchError(`batch: sample ${b} has ${row.length} ids and ${labels[b]!.length} labels`);
     row.forEach((id, t) => {
@@ -86,8 +91,8 @@ export function layOutBatch(batch: TrainingBatch, layouts: readonly PictureLayou
       const target = labels[b]![t + 1];
       const masked = batch.attentionMask?.[b]?.[t + 1] === 0;
       if (target === undefined || target < 0 || masked) return;
-      targets[at] = target;
-      learning++;
+      positions.push(at);
+      targets.push(target);
     });
   });
   if (next !== rows) throw new BatchError(`batch: expected ${rows} image tokens for its pictures, got ${next}; check input ids and picture sizes`);
@@ -98,10 +103,12 @@ export function layOutBatch(batch: TrainingBatch, layouts: readonly PictureLayou
     length,
     tiles: layouts.reduce((sum, { tiles }) => sum + tiles, 0),
     rows,
-    learning,
+    learning: positions.length,
+    learners: positions.map((at) => Math.floor(at / length)),
+    headRows: headRowsFor(positions.length),
     values: {
       ids,
-      labels: targets,
+      ...headTables(positions, targets, samples * length),
       ...(rows > 0
         ? {
             source,
@@ -118,12 +125,36 @@ export function layOutBatch(batch: TrainingBatch, layouts: readonly PictureLayou
   };
 }
 
-/** What every position [samples · length] of a step's micro-batches counts: see `TrainerOptions.normalise`. */
+/** Few sizes, at most a quarter above what is needed, so that batches share their programs. */
+function headRowsFor(learning: number): number {
+  const unit = Math.max(16, 2 ** (Math.ceil(Math.log2(Math.max(1, learning))) - 3));
+  return unit * Math.max(1, Math.ceil(learning / unit));
+}
+
+/** Labels of the rows that go through the head, the table that gathers these rows, and its transpose for the gradients. */
+function headTables(positions: readonly number[], targets: readonly number[], count: number) {
+  const rows = headRowsFor(positions.length);
+  const labels = new Uint32Array(rows).fill(IGNORED);
+  const headIndex = new Uint32Array(rows);
+  const headWeight = new Float32Array(rows);
+  const spreadIndex = new Uint32Array(count);
+  const spreadWeight = new Float32Array(count);
+  labels.set(targets);
+  headIndex.set(positions);
+  headWeight.fill(1, 0, positions.length);
+  positions.forEach((at, row) => {
+    spreadIndex[at] = row;
+    spreadWeight[at] = 1;
+  });
+  return { labels, headIndex, headWeight, spreadIndex, spreadWeight };
+}
+
+/** What every row of the head counts, for a step's micro-batches: see `TrainerOptions.normalise`. */
 export function tokenWeights(inputs: readonly TrainingInputs[], normalise: "tokens" | "microbatch"): Float32Array[] {
   const all = inputs.reduce((sum, { learning }) => sum + learning, 0);
-  return inputs.map(({ samples, length, learning }) => {
+  return inputs.map(({ headRows, learning }) => {
     const count = normalise === "microbatch" ? inputs.length * Math.max(1, learning) : Math.max(1, all);
-    return new Float32Array(samples * length).fill(1 / count);
+    return new Float32Array(headRows).fill(1 / count);
   });
 }
 
@@ -132,17 +163,11 @@ function realTiles({ pixelValues }: TrainingBatch, layouts: readonly PictureLayo
   const shape = pixelValues!.shape;
   const perPicture = shape.length === 5 ? shape[1]! : 1;
   const tileSize = elements(shape.slice(-3));
-  const pieces = layouts.map(({ tiles }, i) => {
+  const pictures = layouts.map(({ tiles }, i) => {
     if (tiles > perPicture) throw new BatchError(`batch: picture ${i} has ${tiles} tiles by its size, pixelValues ${shape.join(" x ")} hold ${perPicture}`);
     return pixelValues!.data.subarray(i * perPicture * tileSize, (i * perPicture + tiles) * tileSize);
   });
-  const all = new Float32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
+  return joinTiles(pictures);
 }
 
 /**

@@ -1,6 +1,7 @@
 /** What `gradients` traces and returns; that the values are right is checked in test/train. No GPU. */
 import { describe, expect, it } from "vitest";
 import { Graph } from "../graph/graph.ts";
+import type { Tensor } from "../graph/tensor.ts";
 import { activation, add, argmax, columnSums, mixRows } from "../ops/index.ts";
 import { gradients } from "./gradients.ts";
 
@@ -41,6 +42,17 @@ describe("gradients", () => {
     const upstream = graph.input("upstream", [3]);
     const loss = activation(graph.input("x", [3]), "silu");
     expect(gradients(graph, loss, upstream, new Set([loss])).get(loss)).toBe(upstream);
+  });
+
+  it("are handed out as soon as they are complete", () => {
+    const graph = new Graph();
+    const [x, once] = [graph.input("x", [3]), graph.input("once", [3])];
+    const loss = add(activation(add(activation(x, "silu"), once), "gelu"), x);
+    const forward = graph.nodes.length;
+    const seen: [Tensor, string[]][] = [];
+    const upstream = graph.input("upstream", [3]);
+    gradients(graph, loss, upstream, new Set([x, once, loss]), (one) => seen.push([one, operations(graph, forward)]));
+    expect(seen).toEqual([[once, ["geluBackward"]], [x, ["geluBackward", "siluBackward", "add"]], [loss, ["geluBackward", "siluBackward", "add"]]]);
   });
 
   it("name an operation without a backward rule, and pass by those that do not matter", () => {

@@ -1,4 +1,4 @@
-import type { Graph } from "../graph/graph.ts";
+import type { Graph, Node } from "../graph/graph.ts";
 import { elements, type Operand, type Parameter, ShapeError, shapeText, Tensor } from "../graph/tensor.ts";
 import { add, addInto, zeros } from "../ops/index.ts";
 
@@ -10,9 +10,16 @@ import { add, addInto, zeros } from "../ops/index.ts";
  * @param loss the value to differentiate
  * @param upstream the gradient of the loss with respect to itself, of the loss's shape
  * @param wanted parameters, inputs of the graph or values in it
+ * @param use called with every gradient as soon as it is complete: one that is used up there need not be kept until all are
  * @throws ShapeError if an operation in between has no backward rule
  */
-export function gradients<W extends Parameter | Tensor>(graph: Graph, loss: Tensor, upstream: Tensor, wanted: ReadonlySet<W>): Map<W, Tensor> {
+export function gradients<W extends Parameter | Tensor>(
+  graph: Graph,
+  loss: Tensor,
+  upstream: Tensor,
+  wanted: ReadonlySet<W>,
+  use?: (one: W, gradient: Tensor) => void,
+): Map<W, Tensor> {
   const forward = [...graph.nodes];
   const reached = dependents(forward, wanted);
   const needs = (operand: Operand | Parameter): boolean => reached.has(owner(operand));
@@ -23,12 +30,20 @@ export function gradients<W extends Parameter | Tensor>(graph: Graph, loss: Tens
     if (!sum) sums.set(key, (sum = new Sum(graph, key.shape)));
     return sum;
   };
-  sumFor(loss).add(upstream);
-
-  for (const node of forward.toReversed()) {
+  const result = new Map<W, Tensor>();
+  const complete = (ones: Iterable<W>): void => {
+    for (const one of ones) {
+      const total = sums.get(owner(one))?.total();
+      if (!total) continue;
+      const gradient = shaped(total, one.shape);
+      result.set(one, gradient);
+      use?.(one, gradient);
+    }
+  };
+  const differentiate = (node: Node): void => {
     const [output] = node.outputs;
     const total = output && sums.get(output.root)?.total();
-    if (!total || !node.inputs.some(needs)) continue;
+    if (!total || !node.inputs.some(needs)) return;
     if (!node.backward) throw new ShapeError(`gradients: ${node.op} at ${node.path || "the root"} has no backward rule for ${shapeText(output!.shape)}`);
     graph.within(`${node.path} (backward)`, () => {
       for (const { to, value, row, column } of node.backward!(total, needs)) {
@@ -36,13 +51,28 @@ export function gradients<W extends Parameter | Tensor>(graph: Graph, loss: Tens
         sumFor(to).add(value, row, column);
       }
     });
+  };
+
+  sumFor(loss).add(upstream);
+  const first = byFirstUse(forward, wanted);
+  for (const node of forward.toReversed()) {
+    differentiate(node);
+    complete(first.get(node) ?? []);
   }
-  const result = new Map<W, Tensor>();
-  for (const one of wanted) {
-    const total = sums.get(owner(one))?.total();
-    if (total) result.set(one, shaped(total, one.shape));
-  }
+  complete(first.get(undefined) ?? []);
   return result;
+}
+
+/** What is wanted, by the first operation that takes it, which is the last to add to its gradient; undefined where none does. */
+function byFirstUse<W extends Parameter | Tensor>(nodes: readonly Node[], wanted: ReadonlySet<W>): Map<Node | undefined, W[]> {
+  const first = new Map<Operand | Parameter, Node>();
+  for (const node of nodes.toReversed()) for (const input of node.inputs) first.set(owner(input), node);
+  const groups = new Map<Node | undefined, W[]>();
+  for (const one of wanted) {
+    const node = first.get(owner(one));
+    groups.set(node, [...(groups.get(node) ?? []), one]);
+  }
+  return groups;
 }
 
 /** What is wanted and everything that depends on it. */

@@ -7,7 +7,7 @@ export { Random } from "../../kernels/random.ts";
 export * from "./data/index.ts";
 export { BatchError, type TrainingBatch } from "./batch.ts";
 export { DivergedError } from "./diverged.ts";
-export type { AdamWOptions } from "./optimizer.ts";
+export type { AdamWOptions, OptimizerOptions } from "./optimizer-options.ts";
 export {
   dpoGradients, dpoLoss, type DpoOptions, type DpoResult, dpoStep, type PreferenceBatch, referenceLogProbabilities,
 } from "./dpo.ts";
@@ -24,5 +24,8 @@ export type { SequenceLoss, SequenceScores } from "./sequences.ts";
 export type { Part, Slot } from "./slots.ts";
 export { ResumeError } from "./state.ts";
 export type { SaveTarget } from "./target.ts";
+export { type TowerStepResult, TowerTrainer } from "./tower.ts";
+export type { TowerBatch, TowerTarget } from "./tower-batch.ts";
+export type { TowerOptions } from "./tower-options.ts";
 export type { Trainable } from "./trainable.ts";
 export { type StepResult, Trainer } from "./trainer.ts";

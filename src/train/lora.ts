@@ -165,8 +165,7 @@ function declare(name: string, shape: readonly [number, number]): Parameter {
 }
 
 async function fill(gpu: Gpu, parameter: Parameter, values: Float32Array): Promise<void> {
-  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
-  const buffer = await gpu.allocate(parameter.path, values.byteLength, usage);
+  const buffer = await gpu.allocateStorage(parameter.path, values.byteLength);
   parameter.blocks = [{ label: parameter.path, shape: parameter.shape, type: "f32", buffer, firstRow: 0 }];
   gpu.write(buffer, 0, values);
 }

@@ -7,27 +7,30 @@ import type { TrainingInputs } from "./batch.ts";
 
 /** The loss of a traced batch. */
 export interface TracedLoss {
-  /** weight · negative log-likelihood of every position, [B·T]. */
+  /** weight · negative log-likelihood of every row of the head, [R]; 0 for padding. */
   readonly rows: Tensor;
-  /** The weights of the positions, an input, [B·T]. */
+  /** The weights of these rows, an input, [R]. */
   readonly weight: Tensor;
 }
 
 /**
- * Traces the five steps of a LLaVA on whole sequences, and the cross entropy of the next tokens.
+ * Traces the five steps of a LLaVA on whole sequences, and the cross entropy of the next tokens. Only positions that learn go
+ * through the head: with answer-only labels few do, and the head of a large vocabulary costs as much as many layers.
  *
  * @param sizes of the batch; inputs of the program are its `values` and `weight`
  * @param table rotary table
  */
 export function traceLoss(graph: Graph, model: LlavaModel, config: ModelConfig, sizes: TrainingInputs, table: Resident): TracedLoss {
-  const { samples, length, rows } = sizes;
+  const { samples, length, rows, headRows } = sizes;
   const count = samples * length;
   const ids = graph.input("ids", [count], "u32");
   const images = rows > 0 ? placement(graph, model, config, sizes) : undefined;
   const hidden = model.decode(model.embed(ids, images), { table, batch: samples });
-  const labels = graph.input("labels", [count], "u32");
-  const weight = graph.input("weight", [count]);
-  return { rows: linearCrossEntropy(hidden, model.headWeight, labels, weight), weight };
+  const gather = mix(graph, "head", headRows, 1);
+  const learning = mixRows(hidden, gather.index, gather.weight, mix(graph, "spread", count, 1));
+  const labels = graph.input("labels", [headRows], "u32");
+  const weight = graph.input("weight", [headRows]);
+  return { rows: linearCrossEntropy(learning, model.headWeight, labels, weight), weight };
 }
 
 /** The image rows of all pictures [R, D], and where they go. */

@@ -14,8 +14,7 @@ export async function makeMaster(gpu: Gpu, workspace: Workspace, parameter: Para
   const old = parameter.block;
   if (old.type === "f32") return;
   const size = elements(parameter.shape);
-  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
-  const block: ParameterBlock = { ...old, type: "f32", buffer: await gpu.allocate(parameter.path, size * 4, usage) };
+  const block: ParameterBlock = { ...old, type: "f32", buffer: await gpu.allocateStorage(parameter.path, size * 4) };
   const graph = new Graph();
   graph.record({ op: "unpack", inputs: [], outputs: [], calls: [{ family: unpack, read: { x: old }, write: { y: block }, params: { size } }] });
   const program = await Program.compile(graph, workspace, { outputs: {} });

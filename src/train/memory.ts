@@ -3,6 +3,7 @@ import { GpuMemoryError } from "../gpu/error.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Graph } from "../graph/graph.ts";
 import { plan } from "../graph/plan.ts";
+import { PARAMS_STRIDE } from "../graph/steps.ts";
 import { elements, isTensor, type Parameter, type Tensor } from "../graph/tensor.ts";
 import type { Workspace } from "../graph/workspace.ts";
 import type { TrainingBatch } from "./batch.ts";
@@ -12,7 +13,7 @@ export interface MemoryPlan {
   /** Weights as they are kept: f32 where they learn, else as they were loaded. */
   readonly parameters: number;
   readonly gradients: number;
-  /** Both moments of everything that learns. */
+  /** The moments of everything that learns: two with AdamW, one with Muon. */
   readonly optimizer: number;
   /** Values between the operations of a step, its inputs and the parameters of its kernels. */
   readonly activations: number;
@@ -28,9 +29,6 @@ export interface ProgramBytes {
   /** The largest range that one binding covers. */
   readonly largest: number;
 }
-
-/** Bytes of one uniform block: offsets are multiples of as many. */
-const PARAMS_STRIDE = 256;
 
 const rounded = (bytes: number): number => Math.max(16, Math.ceil(bytes / 16) * 16);
 

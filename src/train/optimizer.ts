@@ -1,42 +1,43 @@
-import { adamW, norm as normKernel, sumSquares } from "../../kernels/index.ts";
+import { norm as normKernel, sumSquares } from "../../kernels/index.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { Graph } from "../graph/graph.ts";
 import { Program } from "../graph/program.ts";
-import { elements, type Parameter, type Resident, Scalar } from "../graph/tensor.ts";
+import { ProgramCache } from "../graph/program-cache.ts";
+import { elements, type Parameter, type Resident, Scalar, type Tensor } from "../graph/tensor.ts";
 import type { Workspace } from "../graph/workspace.ts";
+import { traceAdamW } from "./adamw.ts";
+import { type ProgramBytes, programBytes } from "./memory.ts";
+import { isMuonSlot, traceMuon } from "./muon.ts";
+import type { OptimizerOptions } from "./optimizer-options.ts";
 import type { Part, Slot } from "./slots.ts";
 
-export interface AdamWOptions {
-  readonly betas?: readonly [number, number];
-  readonly eps?: number;
-  readonly weightDecay?: number;
-}
-
-/** What the optimizer keeps for one parameter, each of the parameter's size, f32. */
+/** What the optimizer keeps for one parameter, each of the parameter's size, f32. Muon has no second moment. */
 interface State {
   readonly gradient: Resident;
   readonly m: Resident;
-  readonly v: Resident;
+  readonly v?: Resident;
 }
 
 /**
- * AdamW with decoupled decay (Loshchilov & Hutter 2019) on the GPU, behind a clip of the global gradient norm.
+ * Turns gradients into steps on the GPU, behind a clip of their global norm: AdamW with decoupled decay for all slots, or
+ * Muon for the matrices between hidden states and AdamW for the rest.
  *
  * The order of an update: clip by min(1, max / (norm + 1e-6)), decay, moments, step. A slot without a gradient in a step is
  * left alone whole: value, moments, decay and step count.
  */
-export class AdamW {
+export class Optimizer {
   /** Updates that each slot has had. */
   readonly counts: Map<Slot, number>;
-  readonly #programs = new Map<string, Promise<Program>>();
+  readonly #programs = new ProgramCache<{ readonly program: Program }>();
 
   private constructor(
     private readonly gpu: Gpu,
     private readonly workspace: Workspace,
     readonly slots: readonly Slot[],
     private readonly states: ReadonlyMap<Parameter, State>,
-    private readonly scratch: { readonly squares: Resident; readonly norm: Resident },
-    private readonly options: Required<AdamWOptions> & { readonly maxNorm: number },
+    /** The squared norms of all slots. */
+    private readonly squares: Resident,
+    private readonly options: Required<OptimizerOptions> & { readonly maxNorm: number },
   ) {
     this.counts = new Map(slots.map((slot) => [slot, 0]));
   }
@@ -46,21 +47,21 @@ export class AdamW {
     gpu: Gpu,
     workspace: Workspace,
     slots: readonly Slot[],
-    { betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 }: AdamWOptions,
+    { kind = "adamw", betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0, momentum = 0.95, adamWRateFactor = 1 }: OptimizerOptions,
     maxNorm: number,
-  ): Promise<AdamW> {
+  ): Promise<Optimizer> {
+    const byParameter = new Map<Parameter, Slot[]>();
+    for (const slot of slots) byParameter.set(slot.parameter, [...(byParameter.get(slot.parameter) ?? []), slot]);
     const states = new Map<Parameter, State>();
-    for (const { parameter } of slots) {
-      if (states.has(parameter)) continue;
+    for (const [parameter, own] of byParameter) {
       const size = elements(parameter.shape);
       const make = (label: string) => resident(gpu, `${label} of ${parameter.path}`, parameter.shape, size);
-      states.set(parameter, { gradient: await make("gradient"), m: await make("first moment"), v: await make("second moment") });
+      const first = { gradient: await make("gradient"), m: await make("first moment") };
+      const isMuon = kind === "muon" && own.every(isMuonSlot);
+      states.set(parameter, isMuon ? first : { ...first, v: await make("second moment") });
     }
-    const scratch = {
-      squares: await resident(gpu, "squared norms", [slots.length], slots.length),
-      norm: await resident(gpu, "gradient norm", [1], 1),
-    };
-    return new AdamW(gpu, workspace, slots, states, scratch, { betas, eps, weightDecay, maxNorm });
+    const squares = await resident(gpu, "squared norms", [slots.length], slots.length);
+    return new Optimizer(gpu, workspace, slots, states, squares, { kind, betas, eps, weightDecay, momentum, adamWRateFactor, maxNorm });
   }
 
   /** Where the gradient of a parameter is summed. */
@@ -68,8 +69,8 @@ export class AdamW {
     return this.states.get(parameter)!.gradient;
   }
 
-  /** The moments of a parameter. */
-  moments(parameter: Parameter): { readonly m: Resident; readonly v: Resident } {
+  /** The moments of a parameter; no second one for Muon. */
+  moments(parameter: Parameter): { readonly m: Resident; readonly v?: Resident } {
     return this.states.get(parameter)!;
   }
 
@@ -86,9 +87,13 @@ export class AdamW {
    * @param rates learning rate by part
    */
   async step(present: readonly Slot[], rates: Readonly<Record<Part, number>>): Promise<number> {
-    const program = await this.#program(present);
-    const [beta1, beta2] = this.options.betas;
-    const scalars: Record<string, number> = { ...rates };
+    const { program } = await this.#program(present);
+    const { betas: [beta1, beta2], adamWRateFactor } = this.options;
+    const scalars: Record<string, number> = {};
+    for (const [part, rate] of Object.entries(rates)) {
+      scalars[`muon ${part}`] = rate;
+      scalars[`adamw ${part}`] = rate * adamWRateFactor;
+    }
     present.forEach((slot, i) => {
       const count = this.counts.get(slot)! + 1;
       this.counts.set(slot, count);
@@ -96,73 +101,60 @@ export class AdamW {
       scalars[`second ${i}`] = 1 - beta2 ** count;
     });
     program.run({}, scalars);
-    return new Float32Array(await this.gpu.read(this.scratch.norm.buffer, 0, 4))[0]!;
+    return (await program.read("norm")).data[0]!;
   }
 
-  /** Bytes on the GPU; the few of the norms count as moments. */
+  /** Bytes on the GPU, without programs; the few of the squared norms count as moments. */
   get bytes(): { readonly gradients: number; readonly moments: number } {
-    const gradients = [...this.states.values()].reduce((sum, { gradient }) => sum + gradient.buffer.size, 0);
-    return { gradients, moments: 2 * gradients + this.scratch.squares.buffer.size + this.scratch.norm.buffer.size };
+    const states = [...this.states.values()];
+    const gradients = states.reduce((sum, { gradient }) => sum + gradient.buffer.size, 0);
+    const moments = states.reduce((sum, { m, v }) => sum + m.buffer.size + (v?.buffer.size ?? 0), 0);
+    return { gradients, moments: moments + this.squares.buffer.size };
+  }
+
+  /** Bytes of the program that updates these slots, and of the buffers of all that are compiled so far. */
+  async programBytes(present: readonly Slot[]): Promise<{ readonly planned: ProgramBytes; readonly held: number }> {
+    const { graph, norm } = this.#trace(present);
+    return { planned: programBytes(graph, [norm], this.gpu), held: await this.#programs.bytes() };
   }
 
   async dispose(): Promise<void> {
-    for (const program of this.#programs.values()) (await program.catch(() => undefined))?.dispose();
-    for (const { gradient, m, v } of this.states.values()) for (const { buffer } of [gradient, m, v]) this.gpu.free(buffer);
-    this.gpu.free(this.scratch.squares.buffer);
-    this.gpu.free(this.scratch.norm.buffer);
+    await this.#programs.clear();
+    for (const { gradient, m, v } of this.states.values()) for (const one of [gradient, m, v]) if (one) this.gpu.free(one.buffer);
+    this.gpu.free(this.squares.buffer);
   }
 
-  #program(present: readonly Slot[]): Promise<Program> {
-    const key = present.map(({ name }) => name).join();
-    let program = this.#programs.get(key);
-    if (!program) {
-      program = Program.compile(this.#trace(present), this.workspace, { outputs: {} });
-      this.#programs.set(key, program);
-    }
-    return program;
+  #program(present: readonly Slot[]): Promise<{ readonly program: Program }> {
+    return this.#programs.get(present.map(({ name }) => name).join(), async () => {
+      const { graph, norm } = this.#trace(present);
+      return { program: await Program.compile(graph, this.workspace, { outputs: { norm } }) };
+    });
   }
 
-  #trace(present: readonly Slot[]): Graph {
+  #trace(present: readonly Slot[]): { graph: Graph; norm: Tensor } {
     const graph = new Graph();
-    const { squares, norm } = this.scratch;
-    const [beta1, beta2] = this.options.betas;
+    const norm = graph.value([1]);
+    const { squares, options } = this;
     present.forEach(({ parameter, offset, count }, slot) => {
       const x = this.gradient(parameter);
       graph.record({ op: "sumSquares", inputs: [], outputs: [], calls: [{ family: sumSquares, read: { x }, write: { y: squares }, params: { offset, count, slot } }] });
     });
-    graph.record({ op: "norm", inputs: [], outputs: [], calls: [{ family: normKernel, read: { x: squares }, write: { y: norm }, params: { count: present.length } }] });
-    present.forEach(({ parameter, offset, count, part, decays }, i) => {
-      const { gradient, m, v } = this.states.get(parameter)!;
-      graph.record({
-        op: "adamW",
-        inputs: [],
-        outputs: [],
-        calls: [
-          {
-            family: adamW,
-            read: { gradient, norm },
-            write: { parameter: parameter.block, m, v },
-            params: {
-              offset,
-              count,
-              learningRate: new Scalar(part, 1),
-              beta1,
-              beta2,
-              epsilon: this.options.eps,
-              weightDecay: decays ? this.options.weightDecay : 0,
-              correction1: new Scalar(`first ${i}`, 1),
-              correction2: new Scalar(`second ${i}`, 1),
-              maxNorm: this.options.maxNorm,
-            },
-          },
-        ],
+    graph.record({ op: "norm", inputs: [], outputs: [norm], calls: [{ family: normKernel, read: { x: squares }, write: { y: norm }, params: { count: present.length } }] });
+    present.forEach((slot, i) => {
+      const { gradient, m, v } = this.states.get(slot.parameter)!;
+      graph.within(slot.name, () => {
+        if (v) {
+          const corrections = [new Scalar(`first ${i}`, 1), new Scalar(`second ${i}`, 1)] as const;
+          traceAdamW(graph, slot, { gradient, m, v, norm, learningRate: new Scalar(`adamw ${slot.part}`, 1), corrections }, options);
+        } else {
+          traceMuon(graph, slot, { gradient, m, norm, learningRate: new Scalar(`muon ${slot.part}`, 1) }, options);
+        }
       });
     });
-    return graph;
+    return { graph, norm };
   }
 }
 
 async function resident(gpu: Gpu, label: string, shape: readonly number[], size: number): Promise<Resident> {
-  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
-  return { label, shape, type: "f32", buffer: await gpu.allocate(label, size * 4, usage) };
+  return { label, shape, type: "f32", buffer: await gpu.allocateStorage(label, size * 4) };
 }

@@ -67,6 +67,8 @@ export interface Recipe extends RecipeData {
   readonly checkpointEvery?: number;
   /** Of the order of samples. Default 0. */
   readonly seed?: number;
+  /** Worker threads that decode pictures; see `loadBatches`. */
+  readonly workers?: number;
 }
 
 /** A recipe's stage with what stands above it filled in. */
@@ -80,12 +82,13 @@ export interface CheckedStage {
 const dataFields = ["data", "template", "placement", "maxLength", "system", "imageFolder", "onBadSample"] as const;
 const trainerFields = [
   "trainable", "lora", "learningRate", "optimizer", "maxGradientNorm", "accumulate", "normalise", "parametersWithoutGradient",
+  "recompute",
 ] as const;
 const fields = {
-  recipe: [...dataFields, "model", "weights", "stages", "evaluation", "output", "checkpointEvery", "seed"],
+  recipe: [...dataFields, "model", "weights", "stages", "evaluation", "output", "checkpointEvery", "seed", "workers"],
   stage: [...dataFields, ...trainerFields, "name", "epochs", "steps", "batchSize", "schedule", "order"],
   schedule: ["kind", "warmupRatio", "warmupSteps"],
-  optimizer: ["betas", "eps", "weightDecay"],
+  optimizer: ["kind", "betas", "eps", "weightDecay", "momentum", "adamWRateFactor"],
   evaluation: ["every", "data", "samples", "questions", "maxNewTokens"],
 };
 
@@ -95,12 +98,13 @@ const fields = {
  */
 export function checkRecipe(value: unknown): { recipe: Recipe; stages: CheckedStage[] } {
   const recipe = object(value, "all of it", fields.recipe) as unknown as Recipe;
-  const { model, weights, output, evaluation, stages, seed, checkpointEvery } = recipe;
+  const { model, weights, output, evaluation, stages, seed, checkpointEvery, workers } = recipe;
   if (model !== undefined) text(model, "model");
   text(output, "output");
   if (weights !== undefined && !["auto", "f32", "f16"].includes(weights)) throw wrong("weights", '"auto", "f32" or "f16"', weights);
   if (seed !== undefined && !Number.isSafeInteger(seed)) throw wrong("seed", "a whole number", seed);
   if (checkpointEvery !== undefined) count(checkpointEvery, "checkpointEvery");
+  if (workers !== undefined && !(Number.isSafeInteger(workers) && workers >= 0)) throw wrong("workers", "a whole number of at least 0", workers);
   if (evaluation !== undefined) checkEvaluation(evaluation);
   if (!Array.isArray(stages) || stages.length === 0) throw wrong("stages", "a list of at least one stage", stages);
   return { recipe, stages: stages.map((stage, i) => checkStage(recipe, stage, `stages[${i}]`, i)) };
@@ -124,7 +128,7 @@ function checkStage(recipe: Recipe, value: unknown, path: string, index: number)
   if (epochs !== undefined && !(typeof epochs === "number" && epochs > 0)) throw wrong(`${path}.epochs`, "a number above 0", epochs);
   count(batchSize, `${path}.batchSize`);
   if (order !== undefined && !sampleOrders.includes(order)) throw wrong(`${path}.order`, `one of ${sampleOrders.join(", ")}`, order);
-  if (optimizer !== undefined) checkOptimizer(object(optimizer, `${path}.optimizer`, fields.optimizer), `${path}.optimizer`);
+  if (optimizer !== undefined) object(optimizer, `${path}.optimizer`, fields.optimizer);
   if (schedule !== undefined) {
     object(schedule, `${path}.schedule`, fields.schedule);
     if (schedule.warmupRatio !== undefined && schedule.warmupSteps !== undefined) {
@@ -155,13 +159,6 @@ function checkEvaluation(value: RecipeEvaluation): void {
   count(every, `${path}.every`);
   fileList(data, `${path}.data`);
   for (const [field, given] of Object.entries(counts)) count(given, `${path}.${field}`);
-}
-
-function checkOptimizer({ betas, eps, weightDecay }: Record<string, unknown>, path: string): void {
-  const isShare = (beta: unknown) => typeof beta === "number" && beta >= 0 && beta < 1;
-  if (betas !== undefined && !(Array.isArray(betas) && betas.length === 2 && betas.every(isShare))) throw wrong(`${path}.betas`, "two numbers from 0 to below 1", betas);
-  if (eps !== undefined) least(eps, 0, `${path}.eps`);
-  if (weightDecay !== undefined) least(weightDecay, 0, `${path}.weightDecay`);
 }
 
 /** Says in which field of the recipe the settings of data and trainer are wrong. */

@@ -129,8 +129,8 @@ async function startOf(recipe: Recipe, resume: boolean): Promise<RunData | undef
 }
 
 /** What may not change between a run and its continuation. */
-function comparable({ output: _output, checkpointEvery: _every, evaluation: _evaluation, ...recipe }: Recipe): unknown {
-  return plainOptions(recipe);
+function comparable({ output: _output, checkpointEvery: _every, evaluation: _evaluation, workers: _workers, stages, ...recipe }: Recipe): unknown {
+  return plainOptions({ ...recipe, stages: stages.map(({ recompute: _recompute, ...stage }) => stage) });
 }
 
 /** One run of a recipe. */
@@ -213,7 +213,7 @@ class Run {
     this.#position = sampler.state;
     if (trainer.stepCount >= steps) return;
     const report = (error: Error) => onProgress?.({ kind: "skipped", message: error.message });
-    const batches = loadBatches(reader, sampler, this.llava, { ...collate, report });
+    const batches = loadBatches(reader, sampler, this.llava, { ...collate, report, workers: this.recipe.workers });
     const speed = new Speed();
     const later = this.plans.slice(index + 1).reduce((sum, next) => sum + next.steps, 0);
     const { every = Infinity } = this.recipe.evaluation ?? {};

@@ -1,5 +1,4 @@
 /** Losses of whole answers, such as those of preference learning. */
-import { IGNORED } from "../ops/index.ts";
 import type { TrainingInputs } from "./batch.ts";
 
 /** The answers of a batch, one entry per sample. */
@@ -16,20 +15,20 @@ export interface SequenceScores {
  */
 export type SequenceLoss = (scores: readonly SequenceScores[]) => { readonly loss: number; readonly slopes: readonly ArrayLike<number>[] };
 
-/** Sums the negative log-likelihoods [samples · length] of all positions by sample. */
-export function sequenceScores(rows: ArrayLike<number>, { samples, length, values }: TrainingInputs): SequenceScores {
+/** Sums the negative log-likelihoods of the rows of the head by sample. */
+export function sequenceScores(rows: ArrayLike<number>, { samples, learners }: TrainingInputs): SequenceScores {
   const logProbabilities = new Float64Array(samples);
   const tokens = Array.from({ length: samples }, () => 0);
-  values.labels!.forEach((label, at) => {
-    if (label === IGNORED) return;
-    const sample = Math.floor(at / length);
-    logProbabilities[sample]! -= rows[at]!;
+  learners.forEach((sample, row) => {
+    logProbabilities[sample]! -= rows[row]!;
     tokens[sample]!++;
   });
   return { logProbabilities, tokens };
 }
 
-/** What the negative log-likelihood of every position counts, if sample b's log-probability has the slope `slopes[b]`. */
-export function positionWeights(slopes: ArrayLike<number>, { samples, length }: TrainingInputs): Float32Array {
-  return Float32Array.from({ length: samples * length }, (_, at) => -slopes[Math.floor(at / length)]!);
+/** What the negative log-likelihood of every row of the head counts, if sample b's log-probability has the slope `slopes[b]`. */
+export function positionWeights(slopes: ArrayLike<number>, { learners, headRows }: TrainingInputs): Float32Array {
+  const weights = new Float32Array(headRows);
+  learners.forEach((sample, row) => (weights[row] = -slopes[sample]!));
+  return weights;
 }

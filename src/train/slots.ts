@@ -1,7 +1,9 @@
 /** Which weights learn. */
+import { Checkpoint } from "../../weights/index.ts";
 import { OptionError } from "../generate/errors.ts";
 import { glob } from "../graph/glob.ts";
 import { elements, type Parameter } from "../graph/tensor.ts";
+import type { LoadedModel } from "../models/loaded.ts";
 
 /** The three parts of a model, which may have learning rates of their own. */
 export type Part = "vision" | "projector" | "language";
@@ -43,6 +45,13 @@ export function selectSlots(all: readonly Slot[], trainable: readonly string[]):
     for (const slot of found) chosen.add(slot);
   }
   return all.filter((slot) => chosen.has(slot));
+}
+
+/** Every tensor of a model. */
+export async function modelSlots({ model, folder }: LoadedModel): Promise<Slot[]> {
+  const checkpoint = await Checkpoint.open(folder);
+  await checkpoint.close();
+  return [...model.parameters.values()].flatMap((parameter) => slotsOf(parameter, (name) => checkpoint.info(name).foreignName));
 }
 
 /** The slots of one parameter, in order. */

@@ -5,7 +5,7 @@ import {
 import { LlavaError } from "../../errors/index.ts";
 import type { ByteSource } from "../../weights/index.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import type { AdamW } from "./optimizer.ts";
+import type { Optimizer } from "./optimizer.ts";
 import type { Slot } from "./slots.ts";
 import { openSink, type SaveTarget } from "./target.ts";
 import { pieceRanges, readPieces } from "./transfer.ts";
@@ -34,21 +34,21 @@ export interface RunState {
 /** The buffers whose contents are kept for one slot, by the kind in front of the tensor's name. */
 type Kept = Readonly<Record<string, { readonly slot: Slot; readonly buffer: GPUBuffer }>>;
 
-/** f32 values and, for what learns now, both moments, each under `kind/name in the model's files`. */
-function keptTensors(slots: Iterable<Slot>, optimizer: AdamW): Kept {
+/** f32 values and, for what learns now, its moments, each under `kind/name in the model's files`. */
+function keptTensors(slots: Iterable<Slot>, optimizer: Optimizer): Kept {
   const kept: Record<string, { slot: Slot; buffer: GPUBuffer }> = {};
   for (const slot of slots) {
     kept[`value/${slot.foreignName}`] = { slot, buffer: slot.parameter.block.buffer };
     if (!optimizer.counts.has(slot)) continue;
     const { m, v } = optimizer.moments(slot.parameter);
     kept[`m/${slot.foreignName}`] = { slot, buffer: m.buffer };
-    kept[`v/${slot.foreignName}`] = { slot, buffer: v.buffer };
+    if (v) kept[`v/${slot.foreignName}`] = { slot, buffer: v.buffer };
   }
   return kept;
 }
 
 /** Writes a run's state. `slots`: what learns, and what learnt in earlier stages. Throws `WeightError`. */
-export async function writeState(target: SaveTarget, gpu: Gpu, slots: Iterable<Slot>, optimizer: AdamW, state: RunState): Promise<void> {
+export async function writeState(target: SaveTarget, gpu: Gpu, slots: Iterable<Slot>, optimizer: Optimizer, state: RunState): Promise<void> {
   const tensors = Object.entries(keptTensors(slots, optimizer)).map(([name, { slot, buffer }]): TensorToWrite => {
     return { name, dtype: "F32", shape: slot.shape, data: readPieces(gpu, buffer, slot.offset, slot.count) };
   });
@@ -61,7 +61,7 @@ export interface OpenState {
   /** Names of the tensors whose values are kept. */
   readonly values: readonly string[];
   /** Writes what is kept into the buffers of the slots. Throws `ResumeError` if they are not the ones that were kept. */
-  restore(gpu: Gpu, slots: Iterable<Slot>, optimizer: AdamW): Promise<void>;
+  restore(gpu: Gpu, slots: Iterable<Slot>, optimizer: Optimizer): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -1,5 +1,5 @@
 import { Random } from "../../kernels/random.ts";
-import { Checkpoint, type FolderSource } from "../../weights/index.ts";
+import type { FolderSource } from "../../weights/index.ts";
 import { OptionError } from "../generate/errors.ts";
 import type { HostTensor } from "../generate/runtime.ts";
 import { GpuMemoryError } from "../gpu/error.ts";
@@ -7,18 +7,19 @@ import { Workspace } from "../graph/workspace.ts";
 import { layOut, tokenWeights, type TrainingBatch, type TrainingInputs } from "./batch.ts";
 import { BatchPrograms } from "./batch-programs.ts";
 import { diverged } from "./diverged.ts";
-import { learntSlots, markLearnt } from "./learnt.ts";
+import { markLearnt } from "./learnt.ts";
 import { adaptersOf, adapterSlots, addLora, removeLora } from "./lora.ts";
 import { saveLora } from "./lora-files.ts";
 import { makeMaster } from "./master.ts";
 import { arenaBytes, batchTooLarge, type MemoryPlan, parameterBytes, type ProgramBytes, programBytes } from "./memory.ts";
-import { AdamW } from "./optimizer.ts";
-import { checkOptions, type TrainerOptions } from "./options.ts";
+import { Optimizer } from "./optimizer.ts";
+import { checkOptions, stepOptions, type TrainerOptions } from "./options.ts";
+import { restoreRun, resumeRun, writeRun } from "./resume.ts";
 import { type SaveOptions, saveModel } from "./save.ts";
 import { learningRateFactor } from "./schedule.ts";
 import { positionWeights, type SequenceLoss, type SequenceScores, sequenceScores } from "./sequences.ts";
-import { type Part, selectSlots, type Slot, slotsOf } from "./slots.ts";
-import { checkSame, type OpenState, openState, plainOptions, type RunState, writeState } from "./state.ts";
+import { modelSlots, type Part, selectSlots, type Slot } from "./slots.ts";
+import type { OpenState } from "./state.ts";
 import type { SaveTarget } from "./target.ts";
 import type { Trainable } from "./trainable.ts";
 import { readSlots } from "./transfer.ts";
@@ -49,13 +50,11 @@ export class Trainer {
     private readonly llava: Trainable,
     private readonly options: TrainerOptions,
     private readonly workspace: Workspace,
-    private readonly optimizer: AdamW,
+    private readonly optimizer: Optimizer,
     /** What learns. */
     readonly slots: readonly Slot[],
-    /** Every tensor of the model. */
-    private readonly allSlots: readonly Slot[],
   ) {
-    this.#programs = new BatchPrograms(llava, workspace, optimizer, slots);
+    this.#programs = new BatchPrograms(llava, workspace, optimizer, options.recompute);
   }
 
   /**
@@ -65,11 +64,7 @@ export class Trainer {
   static async create(llava: Trainable, options: TrainerOptions): Promise<Trainer> {
     checkOptions(options);
     const { loaded } = llava.parts;
-    const checkpoint = await Checkpoint.open(loaded.folder);
-    await checkpoint.close();
-    const foreignName = (name: string) => checkpoint.info(name).foreignName;
-    const allSlots = [...loaded.model.parameters.values()].flatMap((parameter) => slotsOf(parameter, foreignName));
-    const whole = selectSlots(allSlots, options.trainable);
+    const whole = selectSlots(await modelSlots(loaded), options.trainable);
     const added = typeof options.lora === "object" ? options.lora : undefined;
     if (added) await addLora(llava, added);
     const workspace = new Workspace(loaded.gpu);
@@ -79,8 +74,8 @@ export class Trainer {
       for (const parameter of new Set(slots.map((slot) => slot.parameter))) await makeMaster(loaded.gpu, workspace, parameter);
       llava.parts.runtime.weightsMoved();
       markLearnt(loaded, whole);
-      const optimizer = await AdamW.create(loaded.gpu, workspace, slots, options.optimizer ?? {}, options.maxGradientNorm ?? 1);
-      return new Trainer(llava, options, workspace, optimizer, slots, allSlots);
+      const optimizer = await Optimizer.create(loaded.gpu, workspace, slots, options.optimizer ?? {}, options.maxGradientNorm ?? 1);
+      return new Trainer(llava, options, workspace, optimizer, slots);
     } catch (error) {
       workspace.dispose();
       if (added) removeLora(llava);
@@ -93,22 +88,11 @@ export class Trainer {
    * interrupted, on the same adapter. `llava` is loaded as it was for that run.
    *
    * @param folder the folder of the checkpoint
-   * @param options the same as then
+   * @param options the same as then, but for `recompute`
    * @throws ResumeError if model or options are not the same; as `create`
    */
-  static async resume(llava: Trainable, folder: FolderSource, options: TrainerOptions): Promise<Trainer> {
-    const kept = await openState(folder);
-    try {
-      checkSame(plainOptions(options), kept.state.options);
-      const trainer = await Trainer.create(llava, options);
-      await trainer.#restore(kept).catch(async (error: unknown) => {
-        await trainer.dispose();
-        throw error;
-      });
-      return trainer;
-    } finally {
-      await kept.close();
-    }
+  static resume(llava: Trainable, folder: FolderSource, options: TrainerOptions): Promise<Trainer> {
+    return resumeRun(folder, stepOptions(options), () => Trainer.create(llava, options), (trainer, kept) => trainer.#restore(kept));
   }
 
   /**
@@ -123,9 +107,8 @@ export class Trainer {
     this.optimizer.clear();
     const { loss: sum, reached } = await this.#accumulate(inputs, weights[0]!, batch, 0);
     const loss = given ?? sum;
-    const found = this.slots.filter((slot) => reached.has(slot));
     const { gpu } = this.llava.parts.loaded;
-    return { loss, gradients: await readSlots(gpu, found, ({ parameter }) => this.optimizer.gradient(parameter).buffer) };
+    return { loss, gradients: await readSlots(gpu, reached, ({ parameter }) => this.optimizer.gradient(parameter).buffer) };
   }
 
   /**
@@ -149,9 +132,8 @@ export class Trainer {
       sum += part.loss;
       for (const slot of part.reached) present.add(slot);
     }
-    const updated = this.options.parametersWithoutGradient === "zero" ? this.slots : this.slots.filter((slot) => present.has(slot));
     const learningRates = this.learningRates();
-    const gradientNorm = await this.optimizer.step(updated, learningRates);
+    const gradientNorm = await this.optimizer.step(this.#updated(present), learningRates);
     if (!Number.isFinite(gradientNorm)) throw diverged(this.stepCount, "gradient norm", gradientNorm, micro);
     this.stepCount++;
     return { loss: given ?? sum, gradientNorm, learningRates };
@@ -165,12 +147,16 @@ export class Trainer {
   /** What the steps on batches like this one take of the GPU's memory. Nothing is allocated. Throws `BatchError`. */
   async memory(batch: TrainingBatch): Promise<MemoryPlan> {
     const { gpu, model } = this.llava.parts.loaded;
-    const { arenas, own } = await this.#bytes(batch);
+    const { graph, outputs, reached } = this.#programs.trace(await layOut(batch, this.llava.parts), "gradients");
+    const { arenas, own } = programBytes(graph, Object.values(outputs), gpu);
     const parameters = parameterBytes(model.parameters);
     const { gradients: sums, moments } = this.optimizer.bytes;
-    const programs = await this.#programs.bytes();
-    const held = arenaBytes(this.workspace) + programs;
-    const activations = own + arenas.reduce((sum, bytes) => sum + bytes, 0);
+    const update = await this.optimizer.programBytes(this.#updated(reached));
+    const held = arenaBytes(this.workspace) + (await this.#programs.bytes()) + update.held;
+    // Both programs run in the same arenas, one after the other.
+    const most = Math.max(arenas.length, update.planned.arenas.length);
+    const shared = Array.from({ length: most }, (_, i) => Math.max(arenas[i] ?? 0, update.planned.arenas[i] ?? 0));
+    const activations = own + update.planned.own + shared.reduce((sum, bytes) => sum + bytes, 0);
     const inference = gpu.allocated - parameters - sums - moments - held;
     return { parameters, gradients: sums, optimizer: moments, activations, inference, total: parameters + sums + moments + activations + inference };
   }
@@ -188,12 +174,13 @@ export class Trainer {
     return readSlots(this.llava.parts.loaded.gpu, this.slots, ({ parameter }) => parameter.block.buffer);
   }
 
-  /** First and second moments of everything that learns, by the checkpoint's tensor names. */
+  /** First and second moments of everything that learns, by the checkpoint's tensor names; what Muon steps has no second. */
   async moments(): Promise<{ m: Record<string, HostTensor>; v: Record<string, HostTensor> }> {
     const { gpu } = this.llava.parts.loaded;
+    const withSecond = this.slots.filter(({ parameter }) => this.optimizer.moments(parameter).v);
     return {
       m: await readSlots(gpu, this.slots, ({ parameter }) => this.optimizer.moments(parameter).m.buffer),
-      v: await readSlots(gpu, this.slots, ({ parameter }) => this.optimizer.moments(parameter).v.buffer),
+      v: await readSlots(gpu, withSecond, ({ parameter }) => this.optimizer.moments(parameter).v!.buffer),
     };
   }
 
@@ -214,10 +201,8 @@ export class Trainer {
    * @param data kept beside it, as JSON: where the sampler stands
    */
   async checkpoint(target: SaveTarget, { data }: { readonly data?: unknown } = {}): Promise<void> {
-    const { loaded } = this.llava.parts;
-    const counts = Object.fromEntries([...this.optimizer.counts].map(([slot, count]) => [slot.foreignName, count]));
-    const state: RunState = { step: this.stepCount, counts, options: plainOptions(this.options), data };
-    await writeState(target, loaded.gpu, this.#kept(), this.optimizer, state);
+    const state = { step: this.stepCount, options: stepOptions(this.options), data };
+    await writeRun(target, this.llava.parts.loaded, this.optimizer, state);
   }
 
   /** Frees gradients, moments and programs; the model stays as it is now. */
@@ -227,25 +212,16 @@ export class Trainer {
     this.workspace.dispose();
   }
 
-  /** What learns, and what learnt in earlier stages. */
-  #kept(): Set<Slot> {
-    const mine = new Set(this.slots.map(({ foreignName }) => foreignName));
-    const earlier = [...learntSlots(this.llava.parts.loaded).values()].filter(({ foreignName }) => !mine.has(foreignName));
-    return new Set([...this.slots, ...earlier]);
-  }
-
   async #restore(kept: OpenState): Promise<void> {
-    const { loaded, runtime } = this.llava.parts;
-    const mine = new Set(this.slots.map(({ foreignName }) => foreignName));
-    const values = new Set(kept.values);
-    // What learnt in earlier stages.
-    const earlier = this.allSlots.filter(({ foreignName }) => values.has(foreignName) && !mine.has(foreignName));
-    for (const parameter of new Set(earlier.map((slot) => slot.parameter))) await makeMaster(loaded.gpu, this.workspace, parameter);
-    markLearnt(loaded, earlier);
-    runtime.weightsMoved();
-    await kept.restore(loaded.gpu, this.#kept(), this.optimizer);
+    await restoreRun(kept, this.llava, this.workspace, this.optimizer);
     this.stepCount = kept.state.step;
     this.data = kept.state.data;
+  }
+
+  /** What a step updates, where the loss reaches these slots. */
+  #updated(reached: Iterable<Slot>): readonly Slot[] {
+    const present = new Set(reached);
+    return this.options.parametersWithoutGradient === "zero" ? this.slots : this.slots.filter((slot) => present.has(slot));
   }
 
   /** What every position's negative log-likelihood counts in the loss; and the loss, if an objective gives it. */
@@ -267,7 +243,7 @@ export class Trainer {
   async #scores(inputs: TrainingInputs, batch: TrainingBatch, micro: number | undefined): Promise<SequenceScores> {
     await this.llava.parts.runtime.reserveTable(inputs.length);
     const { program } = await this.#programs.get(inputs, micro === undefined ? "scores" : "scores with dropout");
-    const weight = new Float32Array(inputs.samples * inputs.length).fill(1);
+    const weight = new Float32Array(inputs.headRows).fill(1);
     program.run({ ...inputs.values, weight }, { dropout: this.#dropoutSeed(micro ?? 0) });
     const scores = sequenceScores((await program.read("rows")).data, inputs);
     for (const value of scores.logProbabilities) if (!Number.isFinite(value)) throw diverged(this.stepCount, "log-probability of an answer", value, [batch]);
@@ -280,7 +256,7 @@ export class Trainer {
     weight: Float32Array,
     batch: TrainingBatch,
     micro: number,
-  ): Promise<{ loss: number; reached: ReadonlySet<Slot> }> {
+  ): Promise<{ loss: number; reached: readonly Slot[] }> {
     await this.llava.parts.runtime.reserveTable(inputs.length);
     const { program, reached } = await this.#programs.get(inputs, "gradients").catch(async (error: unknown) => {
       if (!(error instanceof GpuMemoryError)) throw error;

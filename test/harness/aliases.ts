@@ -10,6 +10,7 @@ export function sourceAliases(platform: "node" | "browser"): Alias[] {
     { find: "#adapters", replacement: source(`src/gpu/adapters.${platform}.ts`) },
     { find: "#codecs", replacement: source(`src/input/codecs.${platform}.ts`) },
     { find: "#files", replacement: source(`weights/files.${platform}.ts`) },
+    { find: "#workers", replacement: source(`src/input/workers.${platform}.ts`) },
     { find: /^llava-webgpu$/, replacement: source("src/index.ts") },
     { find: /^llava-webgpu\/(kernels|tokenizer|weights)$/, replacement: source("$1/index.ts") },
     { find: /^llava-webgpu\/(train|inspect)$/, replacement: source("src/$1/index.ts") },

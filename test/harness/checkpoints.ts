@@ -56,10 +56,15 @@ export function safetensors(header: unknown, data: Uint8Array): Uint8Array {
 
 /** The files with NaN in all of one f32 tensor. */
 export function withNaN(files: Files, tensor: string): Promise<Files> {
+  return withValues(files, tensor, () => NaN);
+}
+
+/** The files with the elements of one f32 tensor as `value` says, which is given the old one and its index. */
+export function withValues(files: Files, tensor: string, value: (old: number, index: number) => number): Promise<Files> {
   return withWeights(files, (header, data) => {
     const [start, end] = header[tensor]!.data_offsets;
     const view = new DataView(data.buffer, data.byteOffset);
-    for (let at = start; at < end; at += 4) view.setFloat32(at, NaN, true);
+    for (let at = start; at < end; at += 4) view.setFloat32(at, value(view.getFloat32(at, true), (at - start) / 4), true);
   });
 }
 

@@ -4,8 +4,7 @@ import { Parameter, type ParameterBlock, type Resident } from "../../src/graph/t
 
 /** f32 values that stay on the GPU. The caller frees the buffer. */
 export async function makeResident(gpu: Gpu, label: string, shape: readonly number[], values: Float32Array): Promise<Resident> {
-  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
-  const buffer = await gpu.allocate(label, values.byteLength, usage);
+  const buffer = await gpu.allocateStorage(label, values.byteLength);
   gpu.write(buffer, 0, values);
   return { label, shape, type: "f32", buffer };
 }

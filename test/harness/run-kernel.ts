@@ -31,13 +31,12 @@ export async function runKernel(
   params: Params,
   weight: WeightType = "f32",
 ): Promise<Record<string, HostArray>> {
-  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
   const pipeline = await gpu.pipeline(kernel, weight);
   const buffers = new Map<string, GPUBuffer>();
   for (const { name } of storageBindings(kernel.code)) {
     const input = inputs[name];
     const bytes = name === family.weight ? packWeight(input as Float32Array, weight) : input && new Uint8Array(input.buffer, input.byteOffset, input.byteLength);
-    const buffer = await gpu.allocate(name, bytes?.byteLength ?? outputs[name]!.length * 4, usage);
+    const buffer = await gpu.allocateStorage(name, bytes?.byteLength ?? outputs[name]!.length * 4);
     if (bytes) {
       const padded = new Uint8Array(Math.ceil(bytes.byteLength / 4) * 4);
       padded.set(bytes);

@@ -5,11 +5,12 @@ import { createServer, loadConfigFromFile } from "vite";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const { config } = await loadConfigFromFile({ command: "serve", mode: "test" }, "vitest.config.ts", root);
-const { resolve } = config.test.projects.find((project) => project.test.name === "node");
+const { resolve, plugins } = config.test.projects.find((project) => project.test.name === "node");
 const server = await createServer({
   configFile: false,
   root,
   resolve,
+  plugins,
   logLevel: "error",
   optimizeDeps: { noDiscovery: true, include: [] },
   server: { middlewareMode: true, ws: false, watch: null },

@@ -51,6 +51,14 @@ export class Sketch {
     return parameter;
   }
 
+  /** Gives values to a weight that a layer declared, and wants its gradient. */
+  async load(name: string, parameter: Parameter, values: Float32Array): Promise<void> {
+    const { blocks } = await makeParameter(this.gpu, name, parameter.shape, values);
+    this.#buffers.push(...blocks.map(({ buffer }) => buffer));
+    parameter.blocks = blocks;
+    this.#want(name, parameter, values);
+  }
+
   /** A table on the GPU. */
   async resident(label: string, shape: readonly number[], values: Float32Array): Promise<Resident> {
     const resident = await makeResident(this.gpu, label, shape, values);

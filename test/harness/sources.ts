@@ -76,6 +76,7 @@ export const conditionalModules: Record<string, [node: string, browser: string]>
   "#adapters": ["src/gpu/adapters.node.ts", "src/gpu/adapters.browser.ts"],
   "#codecs": ["src/input/codecs.node.ts", "src/input/codecs.browser.ts"],
   "#files": ["weights/files.node.ts", "weights/files.browser.ts"],
+  "#workers": ["src/input/workers.node.ts", "src/input/workers.browser.ts"],
 };
 
 /** The files of ours that an import reaches; none for packages and Node's own modules. */

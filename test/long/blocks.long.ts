@@ -143,8 +143,7 @@ function rowsOf({ attention, block }: BlockValues, from: number, to: number, wid
 }
 
 async function resident(gpu: Gpu, label: string, shape: readonly [number, number]): Promise<Resident> {
-  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
-  return { label, shape, type: "f32", buffer: await gpu.allocate(label, shape[0] * shape[1] * 4, usage) };
+  return { label, shape, type: "f32", buffer: await gpu.allocateStorage(label, shape[0] * shape[1] * 4) };
 }
 
 /** As config.json has it, with one layer and a small vocabulary. */

@@ -34,8 +34,11 @@ async function steps(trainer: Trainer, sampler: Sampler, count: number) {
 }
 
 describe(`checkpoints on ${adapter}`, () => {
-  it("resumed losses, norms, learning rates and weights are bit-equal", async () => {
-    const folder = join(root, "run");
+  it.each<[string, TrainerOptions]>([
+    ["AdamW", options],
+    ["Muon", { ...options, optimizer: { kind: "muon", weightDecay: 0.1, adamWRateFactor: 0.5 } }],
+  ])("resumed losses, norms, learning rates, weights and moments are bit-equal: %s", async (name, options) => {
+    const folder = join(root, name);
     const llava = await Llava.load(source, { adapter });
     const earlier = await Trainer.create(llava, { trainable: ["**.layers.0.mlp.fc1.weight"], learningRate: 1e-2 });
     await earlier.step(batchOf(stored, `${numbers[0]}/`));
@@ -46,7 +49,7 @@ describe(`checkpoints on ${adapter}`, () => {
     await steps(trainer, sampler, 3);
     await trainer.checkpoint(folder, { data: sampler.state });
     const whole = await steps(trainer, sampler, 4);
-    const values = await trainer.parameters();
+    const [values, moments] = [await trainer.parameters(), await trainer.moments()];
     await trainer.dispose();
     await llava.dispose();
 
@@ -54,12 +57,12 @@ describe(`checkpoints on ${adapter}`, () => {
     const resumed = await Trainer.resume(fresh, folder, options);
     expect(resumed.stepCount).toBe(3);
     expect(await steps(resumed, new Sampler(numbers.length, { batch: 1, state: resumed.data as Sampler["state"] }), 4)).toEqual(whole);
-    expect(await resumed.parameters()).toEqual(values);
+    expect([await resumed.parameters(), await resumed.moments()]).toEqual([values, moments]);
     // What only an earlier stage trained is there again, and saved.
-    await resumed.save(join(root, "saved"));
+    await resumed.save(join(root, `${name} saved`));
     await resumed.dispose();
     await fresh.dispose();
-    const again = await readTensors(join(root, "saved", "model.safetensors"));
+    const again = await readTensors(join(root, `${name} saved`, "model.safetensors"));
     const kept = [...again].filter(([name]) => name.endsWith("layers.0.mlp.fc1.weight")).map(([, { data }]) => Array.from(data.subarray(0, 9)));
     expect(kept).toEqual(vision);
   });
@@ -91,6 +94,7 @@ describe(`checkpoints on ${adapter}`, () => {
     const resume = (changed: Partial<TrainerOptions>, from = folder) => Trainer.resume(llava, from, { ...options, ...changed });
     await expectTrouble(resume({ trainable: ["projector"] }), ResumeError, /trainable\.1: expected "language".*got nothing/);
     await expectTrouble(resume({ learningRate: { projector: 1e-2, language: 2e-3 } }), ResumeError, /learningRate\.language: expected 0\.001, .* got 0\.002/);
+    await expectTrouble(resume({ optimizer: { kind: "muon", weightDecay: 0.1 } }), ResumeError, /optimizer\.kind: expected nothing, .* got "muon"/);
     await expectTrouble(resume({ accumulate: 2 }), ResumeError, /accumulate: expected nothing, .* got 2/);
     await expectTrouble(resume({}, source), ResumeError, /expected a checkpoint of a training run \(training\.safetensors\), found none/);
 

@@ -26,13 +26,17 @@ interface Curve {
     max_norm: number;
     warmup_steps: number;
     steps: number;
+    /** Of the curve with Muon. */
+    momentum?: number;
+    adamw_rate_factor?: number;
   };
-  readonly groups: { part: string; learning_rate: number; weight_decay: number; parameters: string[] }[];
+  readonly groups: { part: string; weight_decay: number; muon?: boolean; parameters: string[] }[];
   readonly steps: { micro_batches: number[]; learning_rates: number[]; loss: number; gradient_norm: number }[];
-  readonly tolerance: { loss: number; gradient_norm: number; parameters: Record<string, number> };
+  readonly tolerance: { loss: number; gradient_norm: number; parameters: Record<string, number>; moments?: Record<string, number> };
 }
 
-const curves = JSON.parse(readFileSync(goldenPath("training/curves/curves.json"), "utf8")) as Record<string, Curve>;
+const readCurves = <T>(path: string) => JSON.parse(readFileSync(goldenPath(path), "utf8")) as T;
+const curves: Record<string, Curve> = { ...readCurves<Record<string, Curve>>("training/curves/curves.json"), muon: readCurves<Curve>("training/muon/curve.json") };
 const recipes = Object.entries(curves);
 let batches: Awaited<ReturnType<typeof readTensors>>;
 beforeAll(async () => {
@@ -42,13 +46,16 @@ beforeAll(async () => {
 for (const found of await testAdapters()) {
   describe(`training curves on ${found.name}`, () => {
     for (const [name, curve] of recipes) it(name, () => check(found.name, name, curve));
+    for (const name of ["onevision_per_part", "lora_and_projector"]) {
+      it(`${name}, with layers recomputed`, () => check(found.name, name, curves[name]!, "layer"));
+    }
   });
 }
 
 const parts: Record<string, Part[]> = { "lora": [], "lora with projector": ["projector"], stage_1: ["projector"], stage_2: ["projector", "language"], full: ["vision", "projector", "language"] };
 const partNames: Record<string, Part> = { base: "language", multi_modal_projector: "projector", vision_tower: "vision" };
 
-async function check(adapter: string, name: string, { settings, groups, steps, tolerance }: Curve): Promise<void> {
+async function check(adapter: string, name: string, { settings, groups, steps, tolerance }: Curve, recompute: "none" | "layer" = "none"): Promise<void> {
   const folder = goldenPath(`training/model/${settings.model}`);
   const llava = await Llava.load(folder, { adapter });
   const lora = settings.learns.startsWith("lora");
@@ -59,15 +66,19 @@ async function check(adapter: string, name: string, { settings, groups, steps, t
     trainable: parts[settings.learns]!,
     ...(lora ? { lora: "loaded" } : {}),
     learningRate: { vision: base, projector: base, language: base, ...rates },
-    optimizer: { betas: settings.betas, eps: settings.eps, weightDecay: settings.weight_decay },
+    optimizer: {
+      betas: settings.betas, eps: settings.eps, weightDecay: settings.weight_decay,
+      ...(name === "muon" ? { kind: "muon", momentum: settings.momentum, adamWRateFactor: settings.adamw_rate_factor } : {}),
+    },
     schedule: { kind: "cosine", steps: settings.steps, warmupSteps: settings.warmup_steps },
     maxGradientNorm: settings.max_norm,
     accumulate: settings.accumulation,
     normalise: settings.normalise === "tokens" ? "tokens" : "microbatch",
     parametersWithoutGradient: settings.parameters_without_gradient,
+    recompute,
   };
   const trainer = await Trainer.create(llava, options);
-  const want = await readTensors(goldenPath(`training/curves/${name}.safetensors`));
+  const want = await readTensors(goldenPath(name === "muon" ? "training/muon/curve.safetensors" : `training/curves/${name}.safetensors`));
   const own = settings.model === "llava" ? undefined : await readTensors(`${folder}/batch.safetensors`);
   const decays = new Map(groups.flatMap(({ parameters, weight_decay }) => parameters.map((parameter) => [parameter, weight_decay > 0] as const)));
   for (const slot of trainer.slots) {
@@ -99,7 +110,11 @@ async function check(adapter: string, name: string, { settings, groups, steps, t
     if (kind === "final") expectWithin(values[tensor]!.data, data, 5 * tolerance.parameters[tensor]!, `final ${tensor}`);
     // Moments carry no tolerance of their own: a relative one, of the largest stored element.
     const moment = kind === "adam_m" ? m : kind === "adam_v" ? v : undefined;
+    if (kind === "momentum") expectWithin(m[tensor]!.data, data, 5 * tolerance.moments![tensor]!, key);
     if (moment) expectWithin(moment[tensor]!.data.subarray(0, data.length), data, 1e-4 * Math.max(...data.map(Math.abs)) + 1e-12, key);
+  }
+  for (const { muon = false, parameters } of groups) {
+    for (const tensor of parameters) if (tensor in values) expect(tensor in v, `second moment of ${tensor}`).toBe(!muon);
   }
   await trainer.dispose();
   if (lora) await checkMerged(llava, want, (tensor) => 5 * tolerance.parameters[tensor]!);

@@ -165,6 +165,9 @@ const traces: readonly (readonly [operation: keyof typeof ops, trace: Trace, not
   ["rotary", rotary],
   ["scale", (draw) => ops.scale(draw.input("x", [5, 7]), -1.75)],
   ["sliceRows", (draw) => ops.sliceRows(draw.input("x", [7, 11]), { rows: 3, width: 5, fromRow: 2, fromColumn: 4 })],
+  ["softmax", (draw) => ops.softmax(draw.input("x", [5, 13]), 0.7)],
+  ["softmax", (draw) => ops.softmax(draw.input("x", [17, 12])), "many rows"],
+  ["tanhGate", async (draw) => ops.tanhGate(draw.input("x", [5, 7]), draw.input("z", [5, 7]), await draw.parameter("gate", [1], 0.5))],
   ["unfold", (draw) => ops.unfold(draw.input("pixels", [2, 3, 7, 8]), 3)],
 ];
 

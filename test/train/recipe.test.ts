@@ -9,6 +9,7 @@ import {
   checkRecipe, collate, DataError, DivergedError, type Recipe, RecipeError, type RecipeProgress, type RecipeStage, ResumeError, runRecipe,
   SampleError, Trainer,
 } from "../../src/train/index.ts";
+import { isMuonSlot } from "../../src/train/muon.ts";
 import { WeightError } from "../../weights/index.ts";
 import { testAdapters } from "../harness/adapters.ts";
 import { expectTrouble } from "../harness/checkpoints.ts";
@@ -42,7 +43,7 @@ const recipe = (output: string, changed: Partial<Recipe> = {}): Recipe => ({
   imageFolder: join(root, "pictures"),
   template: "v1",
   system: "",
-  stages: [stage, { ...stage, name: "both", trainable: ["projector", "language"], steps: 4, accumulate: 2, optimizer: { weightDecay: 0.1 } }],
+  stages: [stage, { ...stage, name: "both", trainable: ["projector", "language"], steps: 4, accumulate: 2, optimizer: { kind: "muon", weightDecay: 0.1 } }],
   evaluation: { every: 2, data, samples: 4, questions: 1, maxNewTokens: 2 },
   output: join(root, output),
   checkpointEvery: 2,
@@ -70,7 +71,9 @@ describe(`runRecipe on ${adapter}`, () => {
       };
       expect(await runRecipe(recipe("parts"), { adapter, signal: stop.signal, resume, onProgress })).toMatchObject({ finished: false });
     }
-    expect(await runRecipe(recipe("parts"), { adapter, resume: true })).toMatchObject({ finished: true });
+    // In less memory from here on.
+    const lean = recipe("parts").stages.map((one) => ({ ...one, recompute: "layer" as const }));
+    expect(await runRecipe(recipe("parts", { stages: lean }), { adapter, resume: true })).toMatchObject({ finished: true });
     expect(linesOf("parts")).toEqual(linesOf("whole"));
     const [one, other] = await Promise.all(["whole", "parts"].map((name) => readTensors(join(root, name, "model/model.safetensors"))));
     expect(other).toEqual(one);
@@ -122,7 +125,7 @@ describe("the memory plan", () => {
     const batch = await collate(raw as never, llava, { template: "v1", system: "" });
     const { gpu } = llava.parts.loaded;
     const plan = await trainer.memory(batch);
-    await trainer.gradients(batch);
+    await trainer.step(batch);
     const { parameters, gradients, optimizer, activations, inference, total } = plan;
     expect(parameters + gradients + optimizer + activations + inference).toBe(total);
     expect(gpu.allocated).toBe(total);
@@ -137,6 +140,25 @@ describe("the memory plan", () => {
     const part = async (count: number) => trainer.step(await collate([...raw, ...raw].slice(0, count) as never, llava, { template: "v1", system: "" }));
     await part(fitting);
     await expect(part(fitting + 1)).rejects.toThrow(GpuMemoryError);
+    await trainer.dispose();
+    await llava.dispose();
+  });
+});
+
+describe("the memory plan with Muon", () => {
+  it("agrees with what is allocated, and counts one moment for a matrix", async () => {
+    const llava = await Llava.load(goldenPath("training/model/llava"), { adapter });
+    const adamW = await Trainer.create(llava, { trainable: ["projector", "language"], learningRate: 1e-3 });
+    const batch = await collate([{ id: "short", conversations: [{ from: "human", value: "?" }, { from: "gpt", value: "a" }] }], llava, { template: "v1", system: "" });
+    const both = (await adamW.memory(batch)).optimizer;
+    await adamW.dispose();
+    const trainer = await Trainer.create(llava, { trainable: ["projector", "language"], learningRate: 1e-3, optimizer: { kind: "muon" } });
+    const plan = await trainer.memory(batch);
+    await trainer.step(batch);
+    expect(llava.parts.loaded.gpu.allocated).toBe(plan.total);
+    expect((await trainer.memory(batch)).total).toBe(plan.total);
+    const matrices = trainer.slots.filter(isMuonSlot).reduce((sum, { count }) => sum + count, 0);
+    expect(plan.optimizer).toBe(both - 4 * matrices);
     await trainer.dispose();
     await llava.dispose();
   });
@@ -162,6 +184,7 @@ describe("checkRecipe", () => {
     ["both steps and epochs", withStage({ epochs: 1 }), /stages\[0\]\.steps: expected either epochs or steps, got both/],
     ["no epochs at all", withStage({ steps: undefined, epochs: 0 }), /stages\[0\]\.epochs: expected a number above 0, got 0/],
     ["half a step", withStage({ steps: 1.5 }), /stages\[0\]\.steps: expected a whole number/],
+    ["half a worker", { ...whole, workers: 0.5 }, /recipe: workers: expected a whole number of at least 0, got 0\.5/],
     ["an empty batch", withStage({ batchSize: 0 }), /stages\[0\]\.batchSize: expected a whole number of at least 1, got 0/],
     ["nothing that learns", withStage({ trainable: [] }), /stages\[0\]\.trainable: expected a list of parts or globs/],
     ["a negative rate", withStage({ learningRate: -1 }), /stages\[0\]\.learningRate: expected a number of at least 0.* got -1/],
@@ -170,7 +193,11 @@ describe("checkRecipe", () => {
     ["steps of a schedule", withStage({ schedule: { kind: "cosine", steps: 3 } }), /stages\[0\]\.schedule\.steps: there is no such field/],
     ["an unknown order", withStage({ order: "random" }), /stages\[0\]\.order: expected one of shuffle/],
     ["a beta of 1", withStage({ optimizer: { betas: [0.9, 1] } }), /stages\[0\]\.optimizer\.betas: expected two numbers/],
+    ["an unknown optimizer", withStage({ optimizer: { kind: "sgd" } }), /stages\[0\]\.optimizer\.kind: expected "adamw" or "muon", got "sgd"/],
+    ["momentum of AdamW", withStage({ optimizer: { momentum: 0.9 } }), /stages\[0\]\.optimizer\.momentum: expected nothing but with kind "muon", got 0\.9/],
+    ["an unknown setting of the optimizer", withStage({ optimizer: { beta: 0.9 } }), /stages\[0\]\.optimizer\.beta: there is no such field; expected one of kind/],
     ["an unknown normalisation", withStage({ normalise: "samples" }), /stages\[0\]\.normalise: expected "tokens" or "microbatch", got "samples"/],
+    ["an unknown recomputation", withStage({ recompute: "block" }), /stages\[0\]\.recompute: expected "none" or "layer", got "block"/],
     ["an evaluation without data", { ...whole, evaluation: { every: 3 } }, /evaluation\.data: expected the path/],
     ["an evaluation every 0 steps", { ...whole, evaluation: { every: 0, data } }, /evaluation\.every: expected a whole number/],
     ["a system text for captions", withStage({ template: "plain", system: "Be kind." }), /system: expected none with template "plain"/],

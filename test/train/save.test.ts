@@ -189,5 +189,14 @@ describe(`saving on ${adapter}`, () => {
     const after = filesOf(folder);
     expect(Object.keys(after).filter((file) => file.endsWith(".partial")).length).toBeGreaterThan(1);
     for (const [file, bytes] of Object.entries(before)) expect(Buffer.compare(after[file]!, bytes), file).toBe(0);
+
+    // The next save and checkpoint clear away what the killed ones left.
+    const next = await Llava.load(source, { adapter: name });
+    const again = await Trainer.create(next, { trainable: ["projector"], learningRate });
+    await again.save(folder);
+    await again.checkpoint(folder);
+    expect(Object.keys(filesOf(folder)).toSorted()).toEqual(Object.keys(before).toSorted());
+    await again.dispose();
+    await next.dispose();
   });
 });

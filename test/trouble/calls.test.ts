@@ -1,8 +1,9 @@
 /** Calls that are stopped, meet each other, or lose their device: each ends as promised and leaves the rest as it was. */
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { LlavaError } from "../../errors/index.ts";
+import { ContextError } from "../../src/generate/errors.ts";
 import type { GenerateResult } from "../../src/generate/generate.ts";
-import { ContextError, Runtime } from "../../src/generate/runtime.ts";
+import { Runtime } from "../../src/generate/runtime.ts";
 import { chooseAdapter } from "../../src/gpu/adapter.ts";
 import { DeviceLostError } from "../../src/gpu/error.ts";
 import { PromptError } from "../../src/input/prompt.ts";

@@ -6,7 +6,7 @@ import { chooseAdapter } from "../../src/gpu/adapter.ts";
 import { Llava } from "../../src/llava.ts";
 import { TEXT } from "../../src/ops/index.ts";
 import { testAdapters } from "../harness/adapters.ts";
-import { expectTrouble, tinyCheckpoint, withJson, withNaN } from "../harness/checkpoints.ts";
+import { expectTrouble, tinyCheckpoint, withJson, withNaN, withValues } from "../harness/checkpoints.ts";
 import { expectClose } from "../harness/close.ts";
 import { goldenCases, goldenPath } from "../harness/golden.ts";
 import { greedy, loadParts, type Parts } from "../harness/model.ts";
@@ -74,6 +74,17 @@ for (const found of await testAdapters()) {
     it("says so when logits are NaN: greedy, sampled, with their best kept, and in forward", async () => {
       const broken = await Llava.load(await withNaN(tinyCheckpoint("llava-clip-llama"), "language_model.model.norm.weight"), { adapter: found.name });
       const says = /expected finite numbers, got \d+ NaN and 0 infinite of 448; .*weights: "f32"/;
+      for (const options of [{}, { temperature: 1, seed: 1 }, { topLogits: 2 }]) await expectTrouble(broken.generate(plain, options), LogitsError, says);
+      await expectTrouble(broken.forward(plain), LogitsError, says);
+      await broken.dispose();
+    });
+
+    it("says so when the largest logit is infinite: greedy, sampled, with its best kept, and in forward", async () => {
+      // Whatever the sign of the hidden state's first column, one of the tokens 7 and 8 overflows upwards.
+      const width = 40;
+      const infinite = (old: number, i: number) => (i === 7 * width ? Infinity : i === 8 * width ? -Infinity : old);
+      const broken = await Llava.load(await withValues(tinyCheckpoint("llava-clip-llama"), "language_model.lm_head.weight", infinite), { adapter: found.name });
+      const says = /expected finite numbers, got 0 NaN and 1 infinite of 448; .*weights: "f32"/;
       for (const options of [{}, { temperature: 1, seed: 1 }, { topLogits: 2 }]) await expectTrouble(broken.generate(plain, options), LogitsError, says);
       await expectTrouble(broken.forward(plain), LogitsError, says);
       await broken.dispose();

@@ -8,7 +8,8 @@ import { DeviceError, DeviceLostError, GpuMemoryError } from "../../src/gpu/erro
 import { Gpu } from "../../src/gpu/gpu.ts";
 import { OptionError } from "../../src/generate/errors.ts";
 import { PromptError } from "../../src/input/prompt.ts";
-import { Llava, type LoadOptions } from "../../src/llava.ts";
+import { Llava } from "../../src/llava.ts";
+import type { LoadOptions } from "../../src/llava-options.ts";
 import { ConfigError } from "../../src/models/config.ts";
 import { TokenizerError } from "../../tokenizer/index.ts";
 import { type FolderSource, WeightError } from "../../weights/index.ts";

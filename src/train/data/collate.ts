@@ -1,6 +1,7 @@
 import type { Tokenizer } from "../../../tokenizer/tokenizer.ts";
 import type { PictureSource } from "../../input/decode.ts";
 import { ImageError } from "../../input/image.ts";
+import type { PictureProcessor } from "../../input/picture-job.ts";
 import type { ProcessedImage } from "../../input/processors.ts";
 import type { ModelConfig, TextConfig } from "../../models/config.ts";
 import { checkConversationOptions, defaultMaxLength, encodeConversation, expandConversation } from "./conversation.ts";
@@ -19,9 +20,15 @@ export interface SampleProcessor {
    * One picture as the tower takes it, and how many image tokens stand for it.
    *
    * @param pictures number of pictures in its sample: OneVision tiles only a single one
+   * @param process reads and processes it; absent: the caller's thread does
    * @throws ImageError if it cannot be read
    */
-  image(source: PictureSource, pictures: number, signal?: AbortSignal): Promise<SeenPicture>;
+  image(
+    source: PictureSource,
+    pictures: number,
+    signal?: AbortSignal,
+    process?: PictureProcessor,
+  ): Promise<SeenPicture>;
 }
 
 /** A processed picture. */
@@ -88,30 +95,40 @@ export async function collate(
   llava: SampleProcessor,
   options: CollateOptions,
 ): Promise<Batch> {
-  const raw = samples.map((sample, i) => async () => parseSample(sample, `${i} of the batch`));
-  return padSamples(await encodeSamples(raw, llava, options), llava.config);
-}
-
-/** Encodes samples one after the other, and leaves out bad ones as `options` say. Throws as {@link collate}. */
-export async function encodeSamples(
-  samples: readonly (() => Promise<Sample>)[],
-  llava: SampleProcessor,
-  options: CollateOptions,
-): Promise<EncodedSample[]> {
   checkCollateOptions(options);
   const encoded: EncodedSample[] = [];
   let bad: SampleError | undefined;
-  for (const read of samples) {
-    try {
-      encoded.push(await encodeSample(await read(), llava, options));
-    } catch (error) {
-      if (!(error instanceof SampleError) || options.onBadSample !== "skip") throw error;
-      bad = error;
-      options.report?.(error);
+  for (const [i, sample] of samples.entries()) {
+    const outcome = await encodeSample(async () => parseSample(sample, `${i} of the batch`), llava, options);
+    if (outcome instanceof SampleError) {
+      bad = outcome;
+      options.report?.(outcome);
+    } else {
+      encoded.push(outcome);
     }
   }
   if (encoded.length === 0) throw new EmptyBatchError(samples.length, bad);
-  return encoded;
+  return padSamples(encoded, llava.config);
+}
+
+/**
+ * A sample ready for a batch, or what is wrong with one that is to be left out. Throws as {@link collate}.
+ *
+ * @param read gives the checked sample
+ * @param process reads and processes its pictures; absent: the caller's thread does
+ */
+export async function encodeSample(
+  read: () => Promise<Sample>,
+  llava: SampleProcessor,
+  options: CollateOptions,
+  process?: PictureProcessor,
+): Promise<EncodedSample | SampleError> {
+  try {
+    return await encode(await read(), llava, options, process);
+  } catch (error) {
+    if (error instanceof SampleError && options.onBadSample === "skip") return error;
+    throw error;
+  }
 }
 
 /** @throws DataError for a setting that does not exist */
@@ -121,7 +138,12 @@ export function checkCollateOptions(options: CollateOptions): void {
 }
 
 /** One sample's tokens, labels and pictures. */
-async function encodeSample(sample: Sample, llava: SampleProcessor, options: CollateOptions): Promise<EncodedSample> {
+async function encode(
+  sample: Sample,
+  llava: SampleProcessor,
+  options: CollateOptions,
+  process: PictureProcessor | undefined,
+): Promise<EncodedSample> {
   const { maxLength = defaultMaxLength, signal } = options;
   const { id, images, conversations } = sample;
   const { imageToken, kind } = llava.config;
@@ -135,7 +157,7 @@ async function encodeSample(sample: Sample, llava: SampleProcessor, options: Col
   const seen: SeenPicture[] = [];
   for (const [i, source] of images.entries()) {
     const place = picturePath(options.imageFolder, source);
-    seen.push(await llava.image(place, images.length, signal).catch((error: unknown) => {
+    seen.push(await llava.image(place, images.length, signal, process).catch((error: unknown) => {
       throw error instanceof ImageError ? pictureError(sample, i, error) : error;
     }));
   }

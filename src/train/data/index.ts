@@ -1,4 +1,7 @@
 /** From LLaVA's JSON files to batches of token ids, labels and pixels. CPU only. */
+export type { PictureProcessor } from "../../input/picture-job.ts";
+export { defaultWorkers, PicturePool } from "../../input/picture-pool.ts";
+export { PictureWorkerError } from "../../input/picture-thread.ts";
 export { collate } from "./collate.ts";
 export type { Batch, CollateOptions, HostTensor, SampleProcessor, SeenPicture } from "./collate.ts";
 export { encodeConversation, expandConversation, trainingTemplates } from "./conversation.ts";

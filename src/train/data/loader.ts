@@ -1,6 +1,8 @@
-import { checkCollateOptions, encodeSamples, padSamples } from "./collate.ts";
-import type { Batch, CollateOptions, SampleProcessor } from "./collate.ts";
-import { DataError, EmptyBatchError } from "./error.ts";
+import { defaultWorkers, PicturePool } from "../../input/picture-pool.ts";
+import { checkCollateOptions, encodeSample, padSamples } from "./collate.ts";
+import type { Batch, CollateOptions, EncodedSample, SampleProcessor } from "./collate.ts";
+import { checkCount, DataError, EmptyBatchError, SampleError } from "./error.ts";
+import { inOrder } from "./in-order.ts";
 import { prefetch } from "./prefetch.ts";
 import type { SampleSource } from "./reader.ts";
 import type { Sampler, SamplerState } from "./sampler.ts";
@@ -15,6 +17,11 @@ export interface LoadedBatch {
 export interface LoadOptions extends CollateOptions {
   /** Batches that are made ahead. Default 2. */
   readonly ahead?: number;
+  /**
+   * Worker threads that decode and process pictures. Default: 2, but one core stays free. 0: the caller's thread does.
+   * Batches are the same with any number.
+   */
+  readonly workers?: number;
 }
 
 /**
@@ -27,20 +34,24 @@ export interface LoadOptions extends CollateOptions {
  * trainer.step(batch);
  * ```
  *
- * Everything runs on the thread of the caller, so pictures are decoded while it waits for the GPU.
- * @throws as `collate`; DataError if an epoch has no usable sample, or reader and sampler differ in their number
+ * Pictures are decoded in worker threads (see `PicturePool`), two samples for each of them being under way beside the
+ * batches that are ready. Where no worker can be started the caller's thread decodes, while it waits for the GPU.
+ *
+ * @throws as `collate`; DataError if an epoch has no usable sample, or reader and sampler differ in their number;
+ * PictureWorkerError if a worker dies
  */
 export function loadBatches(
   source: SampleSource,
   sampler: Sampler,
   llava: SampleProcessor,
-  { ahead = 2, ...options }: LoadOptions,
+  { ahead = 2, workers = defaultWorkers(), ...options }: LoadOptions,
 ): AsyncGenerator<LoadedBatch, void, undefined> {
   checkCollateOptions(options);
+  checkCount("loadBatches: workers", workers, 0);
   if (sampler.count !== source.count) {
     throw new DataError("sampler", `expected ${source.count} samples, as the data has, got ${sampler.count}`);
   }
-  return prefetch(batches(source, sampler, llava, options), ahead);
+  return prefetch(batches(source, sampler, llava, options, workers), ahead);
 }
 
 async function* batches(
@@ -48,18 +59,53 @@ async function* batches(
   sampler: Sampler,
   llava: SampleProcessor,
   options: CollateOptions,
-): AsyncGenerator<LoadedBatch, never, undefined> {
-  let empty = 0;
+  workers: number,
+): AsyncGenerator<LoadedBatch, void, undefined> {
+  const pool = new PicturePool(workers);
+  const encode = ({ index }: Turn) =>
+    encodeSample(() => source.sample(index, options.signal), llava, options, pool.process);
+  try {
+    let kept: EncodedSample[] = [];
+    let bad: SampleError | undefined;
+    let empty = 0;
+    // A worker that has done its sample finds the next one waiting, however busy this thread is.
+    for await (const [{ behind, size }, outcome] of inOrder(turns(sampler), Math.max(1, 2 * workers), encode)) {
+      if (outcome instanceof SampleError) {
+        bad = outcome;
+        options.report?.(outcome);
+      } else {
+        kept.push(outcome);
+      }
+      if (!behind) continue;
+      if (kept.length > 0) {
+        empty = 0;
+        yield { batch: padSamples(kept, llava.config), state: behind };
+      } else if (++empty > sampler.batchesPerEpoch) {
+        const { message } = new EmptyBatchError(size, bad);
+        throw new DataError("data", `expected a usable sample, got a whole epoch without one; ${message}`);
+      }
+      kept = [];
+    }
+  } finally {
+    await pool.close();
+  }
+}
+
+/** One sample's turn. */
+interface Turn {
+  readonly index: number;
+  /** Samples of its batch. */
+  readonly size: number;
+  /** At the last sample of a batch: where the sampler stands behind it. */
+  readonly behind?: SamplerState;
+}
+
+/** The sampler's samples, one by one, without end. */
+function* turns(sampler: Sampler): Generator<Turn, never, undefined> {
   for (;;) {
-    const reads = sampler.next().map((index) => () => source.sample(index, options.signal));
+    const indices = sampler.next();
     const { state } = sampler;
-    const encoded = await encodeSamples(reads, llava, options).catch((error: unknown) => {
-      if (!(error instanceof EmptyBatchError)) throw error;
-      if (++empty <= sampler.batchesPerEpoch) return [];
-      throw new DataError("data", `expected a usable sample, got a whole epoch without one; ${error.message}`);
-    });
-    if (encoded.length === 0) continue;
-    empty = 0;
-    yield { batch: padSamples(encoded, llava.config), state };
+    const size = indices.length;
+    for (const [i, index] of indices.entries()) yield { index, size, ...(i === size - 1 ? { behind: state } : {}) };
   }
 }

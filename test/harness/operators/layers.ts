@@ -28,6 +28,8 @@ export const activation = (kind: ops.Activation): Trace => (sketch, golden) => (
   y: ops.activation(input(sketch, golden, "x"), kind),
 });
 
+export const softmax: Trace = (sketch, golden) => ({ y: ops.softmax(input(sketch, golden, "x")) });
+
 export const mlp: Trace = async (sketch, golden) => {
   const kind = ({ quick_gelu: "quick-gelu", gelu_tanh: "gelu-tanh", gelu_erf: "gelu" } as const)[golden.name]!;
   const layer = async (x: Tensor, name: string) =>

@@ -1,0 +1,155 @@
+/** Training examples: one or two pictures, and a dialogue of some questions about them. */
+import type { Random } from "llava-webgpu/train";
+import { Augmenter } from "./augment.ts";
+import { CollagePainter } from "./collage.ts";
+import { askCollage, collageKinds } from "./collage-questions.ts";
+import type { Concept } from "./concepts.ts";
+import type { Drawing } from "./drawings.ts";
+import { arrange } from "./layouts.ts";
+import { chance, integerBetween, pick, pickWeighted, shuffled } from "./lots.ts";
+import { byConcept, oddFour } from "./odd.ts";
+import { askPair, pairKinds } from "./pair-questions.ts";
+import type { Picture } from "./picture.ts";
+import { colourKinds, Questions, type SingleKind, singleKinds, type Turn } from "./questions.ts";
+import { DrawingSampler } from "./sampler.ts";
+import { askSign, signKinds } from "./sign-questions.ts";
+import { SignPainter } from "./sign.ts";
+import type { WordMask } from "./words.ts";
+
+/** One example. The pictures belong before the first question, one `<image>` each. */
+export interface Example {
+  readonly images: readonly Picture[];
+  readonly turns: readonly Turn[];
+}
+
+/** What a picture shows. */
+export const exampleKinds = ["single", "collage", "pair", "sign"] as const;
+
+export type ExampleKind = (typeof exampleKinds)[number];
+
+export interface DialogueOptions {
+  readonly concepts: readonly Concept[];
+  /** Drawings to learn from. */
+  readonly drawings: readonly Drawing[];
+  /** Words to read; without any there are no signs. */
+  readonly words?: readonly WordMask[];
+  /** Side of a tile: of pictures of one drawing; the others have twice as much. */
+  readonly tile: number;
+  /** How often each sort of example is made. */
+  readonly mix?: Readonly<Record<ExampleKind, number>>;
+  /** Fewest and most questions of an example; 3 to 8. */
+  readonly turns?: readonly [number, number];
+}
+
+/** Numbers of drawings of a collage, by weight. */
+const counts = [[2, 26], [3, 20], [4, 24], [5, 11], [6, 11], [7, 2], [8, 2], [9, 4]] as const;
+
+/** How the two pictures of a pair are related: about half of the questions whether they are the same get a yes. */
+const relations = [["same", 0.4], ["sibling", 0.2], ["any", 0.4]] as const;
+
+/** Kinds that a dialogue may ask more than once, about another thing each time. */
+const repeatable: ReadonlySet<string> = new Set([
+  "yn_name", "yn_kind", "yn_colour", "yn_attr", "among", "pos_name", "pos_kind", "where", "both", "which", "nth_name",
+]);
+
+const weights = <K extends string>(kinds: Readonly<Record<K, number>>): [K, number][] => Object.entries(kinds) as [K, number][];
+const oneKinds = weights(singleKinds);
+const uncolouredKinds = oneKinds.filter(([kind]) => !colourKinds.has(kind));
+
+/** Makes training examples; the same random numbers give the same examples. */
+export class DialogueMaker {
+  readonly #questions: Questions;
+  readonly #sampler: DrawingSampler;
+  readonly #byConcept: ReadonlyMap<Concept, readonly Drawing[]>;
+  readonly #words: readonly WordMask[];
+  readonly #augmenter: Augmenter;
+  readonly #collages: CollagePainter;
+  readonly #signs: SignPainter;
+  readonly #mix: [ExampleKind, number][];
+  readonly #turns: readonly [number, number];
+
+  constructor({ concepts, drawings, words = [], tile, mix, turns = [3, 8] }: DialogueOptions) {
+    this.#questions = new Questions(concepts);
+    this.#sampler = new DrawingSampler(drawings);
+    this.#byConcept = byConcept(drawings);
+    this.#augmenter = new Augmenter(tile);
+    this.#collages = new CollagePainter(2 * tile);
+    this.#signs = new SignPainter(tile);
+    this.#words = words.filter((word) => this.#signs.fits(word));
+    this.#mix = weights(mix ?? { single: 0.58, collage: 0.24, pair: 0.08, sign: 0.1 });
+    this.#turns = turns;
+  }
+
+  /** One example, of a random sort unless `kind` says which. */
+  next(random: Random, kind: ExampleKind = pickWeighted(random, this.#mix)): Example {
+    if (kind === "collage") return this.#collage(random);
+    if (kind === "pair") return this.#pair(random);
+    return kind === "sign" && this.#words.length > 0 ? this.#sign(random) : this.#single(random);
+  }
+
+  /** In every second example the name comes first, and later answers can build on it. */
+  #single(random: Random): Example {
+    const drawing = this.#sampler.next(random);
+    const { picture, faithful } = this.#augmenter.augment(drawing, random);
+    const kinds = faithful ? oneKinds : uncolouredKinds;
+    const name = this.#questions.about(drawing, "name", random)!;
+    const ask = (): Turn | undefined => this.#questions.about(drawing, pickWeighted<SingleKind>(random, kinds), random);
+    const turns = this.#collect(random, ask, [name]);
+    return { images: [picture], turns: chance(random, 0.5) ? [name, ...shuffled(random, turns.slice(1))] : shuffled(random, turns) };
+  }
+
+  #collage(random: Random): Example {
+    const odd = chance(random, 0.1);
+    const drawings = odd ? this.#four(random) : this.#several(pickWeighted(random, counts), random);
+    const arrangement = arrange(drawings.length, random);
+    const { picture } = this.#collages.paint(drawings, arrangement, random);
+    const subject = { concepts: drawings.map(({ concept }) => concept), ...arrangement };
+    const ask = (): Turn | undefined => askCollage(this.#questions, subject, pickWeighted(random, weights(collageKinds)), random);
+    const first = odd ? askCollage(this.#questions, subject, "odd", random) : undefined;
+    return { images: [picture], turns: shuffled(random, this.#collect(random, ask, first ? [first] : [])) };
+  }
+
+  #four(random: Random): Drawing[] {
+    return oddFour(random, () => this.#sampler.next(random), (subgroup) => this.#questions.subgroup(subgroup), this.#byConcept);
+  }
+
+  #several(count: number, random: Random): Drawing[] {
+    return Array.from({ length: count }, () => this.#sampler.next(random));
+  }
+
+  /** Two pictures: of one concept, of one subgroup, or of any two things. */
+  #pair(random: Random): Example {
+    const first = this.#sampler.next(random);
+    const relation = pickWeighted(random, relations);
+    const known = (concept: Concept): boolean => this.#byConcept.has(concept);
+    const candidates = relation === "same" ? [first.concept] : this.#questions.subgroup(first.concept.subgroup).filter(known);
+    const second = relation === "any" ? this.#sampler.next(random) : pick(random, this.#byConcept.get(pick(random, candidates))!);
+    const images = [first, second].map((drawing) => this.#augmenter.augment(drawing, random).picture);
+    const ask = (): Turn | undefined =>
+      askPair([first.concept, second.concept], pickWeighted(random, weights(pairKinds)), random);
+    return { images, turns: shuffled(random, this.#collect(random, ask, [])) };
+  }
+
+  #sign(random: Random): Example {
+    const drawing = this.#sampler.next(random);
+    const { picture, ...sign } = this.#signs.paint(drawing, pick(random, this.#words), random);
+    const read = askSign(sign, drawing.concept, "read", random);
+    const ask = (): Turn => askSign(sign, drawing.concept, pickWeighted(random, weights(signKinds)), random);
+    return { images: [picture], turns: shuffled(random, this.#collect(random, ask, [read])) };
+  }
+
+  /** Adds questions to those given until there are as many as drawn by lot, or the picture gives no more. */
+  #collect(random: Random, ask: () => Turn | undefined, given: readonly Turn[]): Turn[] {
+    const turns = [...given];
+    const wanted = integerBetween(random, ...this.#turns);
+    const key = ({ kind, question }: Turn): string => (repeatable.has(kind) ? question : kind);
+    const asked = new Set(turns.map(key));
+    for (let tries = 0; turns.length < wanted && tries < 8 * wanted; tries++) {
+      const turn = ask();
+      if (!turn || asked.has(key(turn))) continue;
+      asked.add(key(turn));
+      turns.push(turn);
+    }
+    return turns;
+  }
+}

@@ -1,0 +1,114 @@
+/** The parts of the recipe on a few made-up drawings: they run, can be stopped, and go on as if they had not been. */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Llava } from "llava-webgpu";
+import { Random } from "llava-webgpu/train";
+import { afterAll, describe, expect, it } from "vitest";
+import { DialogueMaker } from "./dialogue.ts";
+import { dialogueBatch } from "./dialogue-batches.ts";
+import type { Drawing, Drawings } from "./drawings.ts";
+import { type LanguageProgress, trainLanguage } from "./language.ts";
+import { defaultSizes, writeModel } from "./model.ts";
+import { testConcepts, testDrawings } from "./test-concepts.ts";
+import { writeTokenizer } from "./tokenizer.ts";
+import { type TowerProgress, trainTower } from "./tower.ts";
+import { TowerLessons } from "./tower-lessons.ts";
+import type { WordMask } from "./words.ts";
+
+const SIDE = 36;
+const root = mkdtempSync(join(tmpdir(), "llava-recipe-"));
+afterAll(() => rmSync(root, { recursive: true }));
+
+const placed: Drawing[] = testDrawings.slice(0, testConcepts.length).map((drawing) => ({ ...drawing, natural: new Uint8Array(SIDE * SIDE * 3) }));
+/** Heads need at least two classes, and tags count from three concepts on. */
+const concepts = testConcepts.map((concept) => ({ ...concept, tags: [...concept.tags, "drawn", "shown"] }));
+const drawings: Drawings = { concepts, training: testDrawings, heldOut: { twemoji: placed } };
+const words: WordMask[] = [{ word: "stop", font: "test", size: 10, width: 20, height: 10, alpha: new Uint8Array(200).fill(255) }];
+const maker = new DialogueMaker({ concepts: testConcepts, drawings: testDrawings, words, tile: SIDE });
+const common = { drawings, words, learningRate: 1e-3, adamWFactor: 0.5, seed: 1, checkpointEvery: 100 };
+
+async function load(name: string): Promise<Llava> {
+  return Llava.load(join(root, name), { adapter: "software", weights: "f32" });
+}
+
+writeTokenizer(join(root, "tokenizer"), [["USER: What is this? ASSISTANT: a red apple 0123456789", 5]]);
+await writeModel(join(root, "random"), {
+  tokenizer: join(root, "tokenizer"),
+  seed: 1,
+  sizes: {
+    ...defaultSizes,
+    vision: { ...defaultSizes.vision, imageSize: SIDE, width: 32, layers: 1, heads: 1, inner: 32 },
+    text: { ...defaultSizes.text, width: 32, layers: 1, heads: 1, keyValueHeads: 1, inner: 32 },
+  },
+});
+
+describe("tower", () => {
+  const run = { ...common, output: join(root, "tower"), steps: 3, batchSize: 6, evaluateEvery: 3 };
+
+  it("learns, and after a stop goes on as if there had been none", async () => {
+    const whole: TowerProgress[] = [];
+    const llava = await load("random");
+    await trainTower(llava, { ...run, output: join(root, "whole"), onProgress: (progress) => whole.push(progress) });
+    await llava.dispose();
+    expect(whole).toHaveLength(1);
+    expect(whole[0]).toMatchObject({ step: 3, steps: 3, accuracy: { twemoji: expect.any(Number) } });
+    expect(whole[0]!.loss).toBeGreaterThan(0);
+
+    const stop = new AbortController();
+    const first = await load("random");
+    const steps = trainTower(first, { ...run, signal: stop.signal });
+    stop.abort();
+    await steps;
+    await first.dispose();
+    const second = await load("random");
+    await trainTower(second, { ...run, resume: true });
+    await second.dispose();
+    const model = (name: string): Buffer => readFileSync(join(root, name, "model.safetensors"));
+    expect(model("tower").equals(model("whole"))).toBe(true);
+    expect(model("tower").equals(model("random"))).toBe(false);
+  });
+
+  it("has labels for every sort of picture, with weights that are those of a mean", () => {
+    const lessons = new TowerLessons({ concepts, drawings: testDrawings, words, tile: SIDE, patch: 18, batchSize: 64 });
+    const { pixels, targets } = lessons.next(new Random(3));
+    expect(pixels.shape).toEqual([64, 3, SIDE, SIDE]);
+    const heads = Object.keys(lessons.heads) as (keyof typeof lessons.heads)[];
+    for (const head of heads) {
+      const labels = targets.filter((target) => target.head === head).map(({ label }) => label);
+      expect(labels.length, head).toBeGreaterThan(0);
+      for (const label of labels) expect(label).toBeLessThan(lessons.heads[head]);
+    }
+    const named = targets.filter(({ head }) => head === "concept" || head === "word").reduce((sum, { weight }) => sum + weight, 0);
+    expect(named).toBeGreaterThan(0.8);
+    expect(named).toBeLessThan(1 + 1e-9);
+  });
+});
+
+describe("language", () => {
+  it("learns names, then dialogues", async () => {
+    const reports: LanguageProgress[] = [];
+    for (const [stage, from, to] of [[1, "random", "stage-1"], [2, "stage-1", "stage-2"]] as const) {
+      const llava = await load(from);
+      const run = { ...common, stage, output: join(root, to), steps: 2, batchSize: 2, onProgress: (report: LanguageProgress) => reports.push(report) };
+      await trainLanguage(llava, run);
+      await llava.dispose();
+    }
+    expect(reports).toMatchObject([{ stage: 1, step: 2 }, { stage: 2, step: 2 }]);
+    const llava = await load("stage-2");
+    expect((await llava.generate({ images: [{ width: SIDE, height: SIDE, data: placed[0]!.natural! }], prompt: "What is this?" }, { maxNewTokens: 2 })).tokens).toHaveLength(2);
+    await llava.dispose();
+  });
+
+  it.each(["single", "collage", "pair", "sign"] as const)("makes batches of %s whose prompts are those of questions asked", async (kind) => {
+    const llava = await load("random");
+    const batch = await dialogueBatch(llava, { maker, batchSize: 4, mix: { [kind]: 1 } }, new Random(5));
+    expect(batch.inputIds[0]!.length % 16).toBe(0);
+    const example = maker.next(new Random(9), kind);
+    const { inputIds } = await llava.prepare({ images: [...example.images], prompt: example.turns[0]!.question });
+    const again = await dialogueBatch(llava, { maker: { next: () => example } as unknown as DialogueMaker, batchSize: 1, mix: { single: 1 } }, new Random(5));
+    expect(again.inputIds[0]!.slice(0, inputIds.length)).toEqual([...inputIds]);
+    expect(again.labels[0]!.slice(0, inputIds.length).every((label) => label === -100)).toBe(true);
+    await llava.dispose();
+  });
+});
