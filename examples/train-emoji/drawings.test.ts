@@ -95,14 +95,14 @@ describe("the cache", () => {
   });
 
   it("says what is wrong with it", () => {
-    expect(() => loadDrawings(folder)).toThrow(/concepts\.json; call renderDrawings/);
+    expect(() => loadDrawings(folder)).toThrow(/concepts\.json; run "npm run data:emoji"/);
     fillCache();
     put("noto.rgba", new Uint8Array(15));
     expect(() => loadDrawings(folder)).toThrow(/noto\.rgba must have 16 bytes, has 15/);
     put("noto.json", { size, drawings: [{ hexcode: "1F1EB", icon: "flag", shares: [1] }] });
     put("noto.rgba", new Uint8Array(16));
     expect(() => loadDrawings(folder)).toThrow(/1F1EB/);
-    expect(() => loadWords(folder)).toThrow(/words\.json; call renderWords/);
+    expect(() => loadWords(folder)).toThrow(/words\.json; run "npm run data:emoji"/);
   });
 
   it("keeps the words of the held-out font apart", () => {

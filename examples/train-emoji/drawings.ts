@@ -149,7 +149,7 @@ function readIndex(file: string): Index {
 }
 
 function read(file: string): Buffer {
-  if (!existsSync(file)) throw new EmojiDataError(`drawings: no ${file}; call renderDrawings first`, file);
+  if (!existsSync(file)) throw new EmojiDataError(`drawings: no ${file}; run "npm run data:emoji" first`, file);
   return readFileSync(file);
 }
 

@@ -15,6 +15,7 @@ import { DialogueMaker } from "./dialogue.ts";
 import { type Drawings, loadDrawings } from "./drawings.ts";
 import { trainLanguage } from "./language.ts";
 import { writeModel } from "./model.ts";
+import { EmojiDataError } from "./packages.ts";
 import { defaultCache } from "./prepare.ts";
 import { writeTokenizer } from "./tokenizer.ts";
 import { trainTower } from "./tower.ts";
@@ -106,11 +107,14 @@ export async function main(args: string[]): Promise<void> {
     },
   });
   const { output, cache, adapter, steps, resume } = values;
-  if (!output) throw new Error("train-emoji: expected --output FOLDER, where checkpoints and models go");
+  const counts = steps?.split(",").map(Number);
+  if (!output) throw new EmojiDataError("train: expected --output FOLDER, where checkpoints and models go", "--output");
+  if (counts?.some((count) => !(Number.isInteger(count) && count > 0)) || (counts && counts.length !== 3)) {
+    throw new EmojiDataError(`train: expected --steps of three whole numbers, such as 5500,150,3000, got ${steps}`, "--steps");
+  }
   mkdirSync(output, { recursive: true });
   const stop = new AbortController();
   process.once("SIGINT", () => stop.abort());
-  const counts = steps?.split(",").map(Number);
   const [tower, first, second] = counts ?? [];
   const model = await trainDefaultModel({
     output,

@@ -117,7 +117,7 @@ function any(count: number, test: (i: number) => boolean): boolean {
 /** The masks in the cache. @throws EmojiDataError when they are missing */
 export function loadWords(cache: string): { training: WordMask[]; heldOut: WordMask[] } {
   const file = join(cache, "words.json");
-  if (!existsSync(file)) throw new EmojiDataError(`words: no ${file}; call renderWords first`, file);
+  if (!existsSync(file)) throw new EmojiDataError(`words: no ${file}; run "npm run data:emoji" first`, file);
   const alpha = readFileSync(join(cache, "words.alpha"));
   let at = 0;
   const masks = (JSON.parse(readFileSync(file, "utf8")) as IndexRow[]).map((row): WordMask => {

@@ -17,5 +17,13 @@ const server = await createServer({
 });
 
 const AsyncFunction = (async () => {}).constructor;
-await new AsyncFunction("load", process.argv[2])((path) => server.ssrLoadModule(path));
+try {
+  await new AsyncFunction("load", process.argv[2])((path) => server.ssrLoadModule(path));
+} catch (error) {
+  const { LlavaError } = await server.ssrLoadModule("errors/index.ts");
+  // A mistake of the user's: one line says what to do. Everything else is ours, and wants its stack.
+  if (!(error instanceof LlavaError)) throw error;
+  console.error(error.message);
+  process.exitCode = 1;
+}
 await server.close();
