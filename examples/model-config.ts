@@ -113,6 +113,9 @@ export function modelConfig({ vision, featureLayer, text, anyRes }: ModelSizes, 
   };
 }
 
+/** Means and deviations of CLIP's pixels by channel, for values from 0 to 1. */
+export const clipPixels = { mean: [0.48145466, 0.4578275, 0.40821073], deviation: [0.26862954, 0.26130258, 0.27577711] } as const;
+
 /** preprocessor_config.json: CLIP's steps, with the tiles of AnyRes for a LLaVA-NeXT. */
 export function imageProcessorConfig({ vision: { imageSize }, anyRes }: ModelSizes): object {
   return {
@@ -125,8 +128,8 @@ export function imageProcessorConfig({ vision: { imageSize }, anyRes }: ModelSiz
     do_rescale: true,
     rescale_factor: 1 / 255,
     do_normalize: true,
-    image_mean: [0.48145466, 0.4578275, 0.40821073],
-    image_std: [0.26862954, 0.26130258, 0.27577711],
+    image_mean: clipPixels.mean,
+    image_std: clipPixels.deviation,
     ...(anyRes ? { do_pad: true, image_grid_pinpoints: pinpoints(imageSize) } : {}),
     image_processor_type: anyRes ? "LlavaNextImageProcessor" : "CLIPImageProcessor",
   };

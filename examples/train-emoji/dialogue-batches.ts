@@ -1,7 +1,7 @@
 /** Training batches from dialogues, in few shapes, so that their programs are compiled once. */
 import type { Llava } from "llava-webgpu";
-import { type Batch, collate, type RawSample, type Random } from "llava-webgpu/train";
-import { type DialogueMaker, type Example, type ExampleKind } from "./dialogue.ts";
+import { type Batch, collate, padRows, type Random, type RawSample, type SampleTurn } from "llava-webgpu/train";
+import type { DialogueMaker, Example, ExampleKind } from "./dialogue.ts";
 import { pickWeighted } from "./lots.ts";
 
 /** Rows are padded to a multiple of this. */
@@ -22,31 +22,31 @@ const cost: Readonly<Record<ExampleKind, number>> = { single: 1, collage: 2, sig
 export async function dialogueBatch(llava: Llava, { maker, batchSize, mix }: DialogueBatchOptions, random: Random): Promise<Batch> {
   const kind = pickWeighted<ExampleKind>(random, Object.entries(mix) as [ExampleKind, number][]);
   const examples = Array.from({ length: Math.round(batchSize / cost[kind]) }, () => maker.next(random, kind));
-  return padded(await collate(examples.map(dialogue), llava, { template: "v1", system: "" }));
+  const samples = examples.map(({ images, turns }): RawSample => ({ image: images, conversations: conversationAbout(images, turns) }));
+  return padRows(await collate(samples, llava, { template: "v1", system: "" }), llava.config.imageToken, LENGTHS);
 }
 
 /** A batch of stage 1: pictures and their names. */
-export async function captionBatch(llava: Llava, { maker, batchSize }: DialogueBatchOptions, random: Random): Promise<Batch> {
+export async function captionBatch(llava: Llava, { maker, batchSize }: Omit<DialogueBatchOptions, "mix">, random: Random): Promise<Batch> {
   const examples = Array.from({ length: batchSize }, () => maker.next(random, "single"));
-  return padded(await collate(examples.map(caption), llava, { template: "plain" }));
+  return padRows(await collate(examples.map(caption), llava, { template: "plain" }), llava.config.imageToken, LENGTHS);
 }
 
-/** LLaVA's JSON, with the pictures themselves instead of their files. */
-function dialogue({ images, turns }: Example): RawSample {
-  const conversations = turns.flatMap(({ question, answer }, i) => [
-    { from: "human", value: i === 0 ? `${"<image>\n".repeat(images.length)}${question}` : question } as const,
-    { from: "gpt", value: answer } as const,
+/** A question and its answer, about what a picture shows or about nothing that is seen. */
+export interface Exchange {
+  readonly question: string;
+  readonly answer: string;
+}
+
+/** The turns of LLaVA's JSON: the pictures stand in front of the first question. */
+export function conversationAbout(images: readonly unknown[], exchanges: readonly Exchange[]): SampleTurn[] {
+  return exchanges.flatMap(({ question, answer }, turn): SampleTurn[] => [
+    { from: "human", value: `${turn === 0 ? "<image>\n".repeat(images.length) : ""}${question}` },
+    { from: "gpt", value: answer },
   ]);
-  return { image: images, conversations };
 }
 
 function caption({ images, turns }: Example): RawSample {
   const { answer } = turns.find(({ kind }) => kind === "name")!;
   return { image: images, conversations: [{ from: "human", value: "<image>" }, { from: "gpt", value: answer }] };
-}
-
-function padded({ inputIds, labels, attentionMask, ...rest }: Batch): Batch {
-  const length = LENGTHS * Math.ceil(inputIds[0].length / LENGTHS);
-  const fill = (rows: number[][], value: number) => rows.map((row) => [...row, ...Array.from({ length: length - row.length }, () => value)]);
-  return { ...rest, inputIds: fill(inputIds, 0), labels: fill(labels, -100), attentionMask: fill(attentionMask, 0) };
 }

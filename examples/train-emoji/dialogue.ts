@@ -37,7 +37,7 @@ export interface DialogueOptions {
   readonly tile: number;
   /** How often each sort of example is made. */
   readonly mix?: Readonly<Record<ExampleKind, number>>;
-  /** Fewest and most questions of an example; 3 to 8. */
+  /** Fewest and most questions of an example; 2 to 5. */
   readonly turns?: readonly [number, number];
 }
 
@@ -68,7 +68,7 @@ export class DialogueMaker {
   readonly #mix: [ExampleKind, number][];
   readonly #turns: readonly [number, number];
 
-  constructor({ concepts, drawings, words = [], tile, mix, turns = [3, 8] }: DialogueOptions) {
+  constructor({ concepts, drawings, words = [], tile, mix, turns = [2, 5] }: DialogueOptions) {
     this.#questions = new Questions(concepts);
     this.#sampler = new DrawingSampler(drawings);
     this.#byConcept = byConcept(drawings);
@@ -87,7 +87,7 @@ export class DialogueMaker {
     return kind === "sign" && this.#words.length > 0 ? this.#sign(random) : this.#single(random);
   }
 
-  /** In every second example the name comes first, and later answers can build on it. */
+  /** Mostly the name comes first, before any other answer gives it away; later answers can build on it. */
   #single(random: Random): Example {
     const drawing = this.#sampler.next(random);
     const { picture, faithful } = this.#augmenter.augment(drawing, random);
@@ -95,7 +95,7 @@ export class DialogueMaker {
     const name = this.#questions.about(drawing, "name", random)!;
     const ask = (): Turn | undefined => this.#questions.about(drawing, pickWeighted<SingleKind>(random, kinds), random);
     const turns = this.#collect(random, ask, [name]);
-    return { images: [picture], turns: chance(random, 0.5) ? [name, ...shuffled(random, turns.slice(1))] : shuffled(random, turns) };
+    return { images: [picture], turns: chance(random, 0.75) ? [name, ...shuffled(random, turns.slice(1))] : shuffled(random, turns) };
   }
 
   #collage(random: Random): Example {

@@ -23,7 +23,8 @@ export interface KindScore {
   readonly kind: string;
   readonly questions: number;
   readonly score: number;
-  readonly blind: number;
+  /** About a white picture; the names of all drawings are not asked again, since the kind "name" says what comes of that. */
+  readonly blind?: number;
   /** Where pictures have more than one tile. */
   readonly withoutTiles?: number;
   /** The share of the most frequent reference answer. */
@@ -74,14 +75,13 @@ async function scoreOf(llava: Llava, items: readonly EvaluationItem[], kind: str
   const tiled = items.some(({ images }) => images.some(({ width }) => width > size));
   const counts = new Map<string, number>();
   for (const { answer } of items) counts.set(answer, (counts.get(answer) ?? 0) + 1);
-  // The names of all drawings are not asked again about white pictures: the kind "name" says what comes of that.
-  const many = kind === "all names";
+  const white = ({ width, height, data }: Picture): Picture => ({ width, height, data: new Uint8Array(data.length).fill(255) });
   const result: KindScore = {
     set,
     kind,
     questions: items.length,
     score: scored(answers),
-    blind: many ? 0 : scored(await texts(({ width, height, data }) => ({ width, height, data: new Uint8Array(data.length).fill(255) }))),
+    ...(kind === "all names" ? {} : { blind: scored(await texts(white)) }),
     ...(tiled ? { withoutTiles: scored(await texts((picture) => (picture.width > size ? resizeSquare(picture, size, "bicubic") : picture))) } : {}),
     majority: Math.max(...counts.values()) / items.length,
     ...(kind === "colour" ? { overlap: mean(items.map(({ answer }, i) => colourOverlap(answer, answers[i]!))) } : {}),

@@ -1,13 +1,11 @@
 /** Pictures as a tower reads them. */
 import type { Tensor } from "llava-webgpu";
+import { clipPixels } from "../model-config.ts";
 import type { Picture } from "./picture.ts";
-
-/** Means and deviations of CLIP's processor, which the default model's configuration names. */
-const mean = [0.48145466, 0.4578275, 0.40821073];
-const deviation = [0.26862954, 0.26130258, 0.27577711];
 
 /** Pictures of the tower's own size as pixels [B, 3, S, S]. */
 export function normalised(pictures: readonly Pick<Picture, "data">[], size: number): Tensor {
+  const { mean, deviation } = clipPixels;
   const area = size * size;
   const pixels = new Float32Array(pictures.length * 3 * area);
   for (const [b, { data }] of pictures.entries()) {

@@ -157,8 +157,8 @@ describe("dialogues", () => {
         expect(data).toHaveLength(width * height * 3);
       }
       expect(new Set(turns.map(({ question }) => question)).size).toBe(turns.length);
-      expect(turns.length).toBeGreaterThan(1);
-      expect(turns.length).toBeLessThanOrEqual(8);
+      expect(turns.length).toBeGreaterThan(0);
+      expect(turns.length).toBeLessThanOrEqual(5);
       for (const turn of turns) {
         expect(kinds).toContain(turn.kind);
         expect(turn.answer).not.toBe("");
@@ -166,12 +166,12 @@ describe("dialogues", () => {
     }
   });
 
-  it("begin with the name in half of the examples of one drawing", () => {
+  it("mostly begin with the name when they are about one drawing", () => {
     const random = new Random(4);
     const first = Array.from({ length: 400 }, () => maker.next(random, "single").turns[0].kind);
     const share = first.filter((kind) => kind === "name").length / first.length;
-    expect(share).toBeGreaterThan(0.5);
-    expect(share).toBeLessThan(0.75);
+    expect(share).toBeGreaterThan(0.7);
+    expect(share).toBeLessThan(0.95);
   });
 
   it("come again from the same seed", () => {

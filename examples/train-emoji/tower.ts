@@ -1,28 +1,14 @@
 /** The vision tower from random weights, by labels: the model has no CLIP to begin with. */
 import type { Llava } from "llava-webgpu";
-import { Random, type TowerOptions, TowerTrainer } from "llava-webgpu/train";
+import { type TowerOptions, type TowerStepResult, TowerTrainer } from "llava-webgpu/train";
 import type { Drawing, Drawings } from "./drawings.ts";
 import { normalised } from "./pixels.ts";
+import { type PartRun, takeSteps } from "./steps.ts";
 import { TowerLessons } from "./tower-lessons.ts";
-import type { WordMask } from "./words.ts";
 
-export interface TowerRun {
-  readonly drawings: Drawings;
-  readonly words: readonly WordMask[];
-  /** Where checkpoints and the trained model go. */
-  readonly output: string;
-  readonly steps: number;
-  readonly batchSize: number;
-  /** Of Muon's matrices; AdamW's tensors learn at `adamWFactor` of it. */
-  readonly learningRate: number;
-  readonly adamWFactor: number;
-  readonly seed: number;
-  /** Steps between two checkpoints, and between two looks at the held-out drawings. */
-  readonly checkpointEvery: number;
+export interface TowerRun extends PartRun {
+  /** Steps between two looks at the held-out drawings. */
   readonly evaluateEvery: number;
-  /** Goes on from the checkpoint in `output`. */
-  readonly resume?: boolean;
-  readonly signal?: AbortSignal;
   readonly onProgress?: (progress: TowerProgress) => void;
 }
 
@@ -38,12 +24,9 @@ export interface TowerProgress {
   readonly accuracy?: Readonly<Record<string, number>>;
 }
 
-/** Steps between two reports. */
-const REPORT = 50;
-
 /** Trains the tower of a loaded model and saves the model. An aborted run leaves a checkpoint to resume from. */
 export async function trainTower(llava: Llava, run: TowerRun): Promise<void> {
-  const { drawings, steps, output, signal } = run;
+  const { drawings, steps } = run;
   const { imageSize, patchSize } = llava.config.vision!;
   const { concepts, training } = drawings;
   const lessons = new TowerLessons({ concepts, drawings: training, words: run.words, tile: imageSize, patch: patchSize, batchSize: run.batchSize });
@@ -55,44 +38,19 @@ export async function trainTower(llava: Llava, run: TowerRun): Promise<void> {
     maxGradientNorm: 2,
     seed: run.seed,
   };
-  const trainer = await (run.resume ? TowerTrainer.resume(llava, output, options) : TowerTrainer.create(llava, options));
-  try {
-    // A stream of its own for every step, so that a resumed run sees the pictures that it would have seen.
-    const lesson = (step: number) => lessons.next(new Random(run.seed * 1_000_003 + step));
-    let sums = emptySums();
-    let next = lesson(trainer.stepCount);
-    while (trainer.stepCount < steps && !signal?.aborted) {
-      const stepping = trainer.step(next);
-      // The step is with the GPU; meanwhile the next pictures are painted.
-      await new Promise((resolve) => setImmediate(resolve));
-      next = lesson(trainer.stepCount + 1);
-      const { loss, losses } = await stepping;
-      sums.loss += loss;
-      for (const [head, one] of Object.entries(losses)) sums.losses[head] = (sums.losses[head] ?? 0) + one;
-      const step = trainer.stepCount;
-      if (step % run.checkpointEvery === 0) await trainer.checkpoint(output);
-      if (step % REPORT !== 0 && step !== steps) continue;
-      const count = step % REPORT || REPORT;
-      const look = step % run.evaluateEvery === 0 || step === steps;
-      run.onProgress?.({
-        step,
-        steps,
-        loss: sums.loss / count,
-        losses: Object.fromEntries(Object.entries(sums.losses).map(([head, sum]) => [head, sum / count])),
-        picturesPerSecond: (count * run.batchSize * 1000) / (performance.now() - sums.began),
-        ...(look ? { accuracy: await heldOutAccuracy(trainer, drawings, imageSize) } : {}),
-      });
-      sums = emptySums();
-    }
-    await trainer.checkpoint(output);
-    if (!signal?.aborted) await trainer.save(output);
-  } finally {
-    await trainer.dispose();
-  }
-}
-
-function emptySums(): { loss: number; losses: Record<string, number>; began: number } {
-  return { loss: 0, losses: {}, began: performance.now() };
+  const trainer = await (run.resume ? TowerTrainer.resume(llava, run.output, options) : TowerTrainer.create(llava, options));
+  await takeSteps(trainer, run, (random) => lessons.next(random), ({ pixels }) => pixels.shape[0]!, async ({ step, results, samples, seconds }) => {
+    const mean = (value: (result: TowerStepResult) => number): number => results.reduce((sum, result) => sum + value(result), 0) / results.length;
+    const look = step % run.evaluateEvery === 0 || step === steps;
+    run.onProgress?.({
+      step,
+      steps,
+      loss: mean(({ loss }) => loss),
+      losses: Object.fromEntries(Object.keys(lessons.heads).map((head) => [head, mean(({ losses }) => losses[head]!)])),
+      picturesPerSecond: samples / seconds,
+      ...(look ? { accuracy: await heldOutAccuracy(trainer, drawings, imageSize) } : {}),
+    });
+  });
 }
 
 /** How often the concept head is right about drawings that the tower never saw, as their vendors place them. */

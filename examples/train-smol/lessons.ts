@@ -2,6 +2,7 @@
 import { Random, type Sample, type SampleSource } from "llava-webgpu/train";
 import { Augmenter } from "../train-emoji/augment.ts";
 import { DialogueMaker } from "../train-emoji/dialogue.ts";
+import { conversationAbout, type Exchange } from "../train-emoji/dialogue-batches.ts";
 import type { Drawing, Drawings } from "../train-emoji/drawings.ts";
 import { pick } from "../train-emoji/lots.ts";
 import type { Picture } from "../train-emoji/picture.ts";
@@ -20,12 +21,6 @@ export interface LessonOptions {
   readonly batches: number;
 }
 
-/** One question and answer about what a picture shows, or about nothing that is seen. */
-interface Exchange {
-  readonly question: string;
-  readonly answer: string;
-}
-
 /** Samples of whole batches; the same index gives the same sample on every machine. */
 abstract class Lessons implements SampleSource {
   readonly count: number;
@@ -38,11 +33,7 @@ abstract class Lessons implements SampleSource {
 
   async sample(index: number): Promise<Sample> {
     const { images, exchanges } = this.make(index, new Random(new Random(this.#seed).bits() ^ new Random(~index).bits()));
-    const conversations = exchanges.flatMap(({ question, answer }, turn) => [
-      { from: "human" as const, value: `${turn === 0 ? "<image>\n".repeat(images.length) : ""}${question}` },
-      { from: "gpt" as const, value: answer },
-    ]);
-    return { id: `${index}`, images, conversations };
+    return { id: `${index}`, images, conversations: conversationAbout(images, exchanges) };
   }
 
   protected abstract make(index: number, random: Random): { readonly images: readonly Picture[]; readonly exchanges: readonly Exchange[] };

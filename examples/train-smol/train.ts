@@ -9,7 +9,7 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } fr
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Llava } from "llava-webgpu";
-import { type Batch, loadBatches, mergeLora, Random, Sampler, type SamplerState, type SampleSource, Trainer, type TrainerOptions } from "llava-webgpu/train";
+import { loadBatches, mergeLora, padRows, Random, Sampler, type SamplerState, type SampleSource, saveModel, Trainer, type TrainerOptions } from "llava-webgpu/train";
 import { type Drawings, loadDrawings } from "../train-emoji/drawings.ts";
 import { shuffled } from "../train-emoji/lots.ts";
 import { defaultCache } from "../train-emoji/prepare.ts";
@@ -149,7 +149,7 @@ async function trainStage(llava: Llava, run: SmolRun, { number: stage, lessons, 
     while (trainer.stepCount < steps && !signal?.aborted) {
       const { value } = await batches.next();
       const { batch, state } = value!;
-      const { loss, gradientNorm } = await trainer.step(padded(batch, llava.config.pad ?? 0));
+      const { loss, gradientNorm } = await trainer.step(padRows(batch, llava.config.imageToken, PAD));
       position = state;
       const step = trainer.stepCount;
       const samplesPerSecond = ((step - first) * batchSize * 1000) / (performance.now() - began);
@@ -166,18 +166,10 @@ async function trainStage(llava: Llava, run: SmolRun, { number: stage, lessons, 
   }
 }
 
-/** The batch with rows of a length that is a multiple of `PAD`. */
-function padded(batch: Batch, pad: number): Batch {
-  const length = Math.ceil(batch.inputIds[0].length / PAD) * PAD;
-  const fill = (rows: readonly number[][], value: number) => rows.map((row) => [...row, ...Array.from({ length: length - row.length }, () => value)]);
-  return { ...batch, inputIds: fill(batch.inputIds, pad), labels: fill(batch.labels, -100), attentionMask: fill(batch.attentionMask, 0) };
-}
-
 /** The model with its adapters merged into its weights, as a folder that transformers opens. */
 async function saveWhole(llava: Llava, folder: string): Promise<void> {
   await mergeLora(llava);
-  const trainer = await Trainer.create(llava, { trainable: ["projector"], learningRate: 0 });
-  await trainer.save(folder).finally(() => trainer.dispose());
+  await saveModel(llava.parts.loaded, folder);
 }
 
 /** Progress on standard error: a line that is drawn over on a terminal, a few lines elsewhere. */

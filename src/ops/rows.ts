@@ -127,6 +127,11 @@ export interface RowMix {
   readonly weight: Tensor;
 }
 
+/** A table that a program reads: the inputs `nameIndex` and `nameWeight`, [rows, taps]. */
+export function rowMixInput(graph: Graph, name: string, rows: number, taps: number): RowMix {
+  return { index: graph.input(`${name}Index`, [rows, taps], "u32"), weight: graph.input(`${name}Weight`, [rows, taps]) };
+}
+
 /** Marks a row of `placeRows` that keeps its text embedding. */
 export const TEXT = KEEP_TEXT;
 

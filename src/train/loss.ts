@@ -2,7 +2,7 @@ import type { Graph } from "../graph/graph.ts";
 import type { Resident, Tensor } from "../graph/tensor.ts";
 import type { ModelConfig } from "../models/config.ts";
 import type { LlavaModel } from "../models/llava.ts";
-import { add, linearCrossEntropy, mixRows, parameterRow, type RowMix } from "../ops/index.ts";
+import { add, linearCrossEntropy, mixRows, parameterRow, type RowMix, rowMixInput } from "../ops/index.ts";
 import type { TrainingInputs } from "./batch.ts";
 
 /** The loss of a traced batch. */
@@ -26,8 +26,8 @@ export function traceLoss(graph: Graph, model: LlavaModel, config: ModelConfig, 
   const ids = graph.input("ids", [count], "u32");
   const images = rows > 0 ? placement(graph, model, config, sizes) : undefined;
   const hidden = model.decode(model.embed(ids, images), { table, batch: samples });
-  const gather = mix(graph, "head", headRows, 1);
-  const learning = mixRows(hidden, gather.index, gather.weight, mix(graph, "spread", count, 1));
+  const gather = rowMixInput(graph, "head", headRows, 1);
+  const learning = mixRows(hidden, gather.index, gather.weight, rowMixInput(graph, "spread", count, 1));
   const labels = graph.input("labels", [headRows], "u32");
   const weight = graph.input("weight", [headRows]);
   return { rows: linearCrossEntropy(learning, model.headWeight, labels, weight), weight };
@@ -38,20 +38,16 @@ function placement(graph: Graph, model: LlavaModel, config: ModelConfig, { sampl
   const { imageSize, channels } = config.vision!;
   const seen = model.see(graph.input("pixels", [tiles, channels, imageSize, imageSize])); // [tiles, rows, D]
   const features = graph.view(seen, [seen.rows, seen.width]);
-  const pack = mix(graph, "pack", rows, taps.pack);
-  let packed = mixRows(features, pack.index, pack.weight, mix(graph, "unpack", features.rows, taps.unpack));
+  const pack = rowMixInput(graph, "pack", rows, taps.pack);
+  let packed = mixRows(features, pack.index, pack.weight, rowMixInput(graph, "unpack", features.rows, taps.unpack));
   if (model.newline && taps.newlines > 0) {
     const lines: RowMix = { index: graph.input("newlineRows", [1, taps.newlines], "u32"), weight: graph.input("newlineOnes", [1, taps.newlines]) };
-    const newline = mix(graph, "newline", rows, 1);
+    const newline = rowMixInput(graph, "newline", rows, 1);
     packed = add(packed, mixRows(parameterRow(graph, model.newline), newline.index, newline.weight, lines));
   }
   return {
     rows: packed,
     source: graph.input("source", [samples * length], "u32"),
-    inverse: { text: mix(graph, "text", samples * length, 1), rows: mix(graph, "row", rows, 1) },
+    inverse: { text: rowMixInput(graph, "text", samples * length, 1), rows: rowMixInput(graph, "row", rows, 1) },
   };
-}
-
-function mix(graph: Graph, name: string, rows: number, taps: number): RowMix {
-  return { index: graph.input(`${name}Index`, [rows, taps], "u32"), weight: graph.input(`${name}Weight`, [rows, taps]) };
 }

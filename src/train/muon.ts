@@ -1,7 +1,8 @@
 /** Muon (Jordan et al. 2024): momentum whose matrices are made orthogonal before they are stepped along. */
-import { matmulNN, matmulNT, matmulTN, muonMomentum, muonUpdate, newtonSchulz, sumSquares, unitNorm } from "../../kernels/index.ts";
+import { matmulNN, matmulNT, muonMomentum, muonUpdate, newtonSchulz, sumSquares, unitNorm } from "../../kernels/index.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Resident, Scalar, Tensor } from "../graph/tensor.ts";
+import { outerProducts } from "../ops/index.ts";
 import type { Slot } from "./slots.ts";
 
 /** Jordan's quintic: steep at 0, and kept within about 0.7 and 1.2 beyond. */
@@ -98,27 +99,20 @@ function unit(x: Tensor): Tensor {
 /** The smaller of x xᵀ and xᵀ x: [R, C] -> [N, N], N = min(R, C). */
 function gram(x: Tensor): Tensor {
   const { graph, rows, width } = x;
-  const tall = rows > width;
-  const y = graph.value(tall ? [width, width] : [rows, rows]);
+  if (rows > width) return outerProducts(x, x);
+  const y = graph.value([rows, rows]);
   graph.record({
     op: "gram",
     inputs: [x],
     outputs: [y],
     calls: [
-      tall
-        ? {
-            family: matmulTN,
-            read: { x, z: x },
-            write: { y },
-            params: { rows, columns: width, width, xStride: width, xOffset: 0, zStride: width, yStride: width, yRow: 0, accumulate: 0 },
-          }
-        : {
-            family: matmulNT,
-            // Every binding must be bound: without a bias the kernel never reads this one.
-            read: { x, weight: x, bias: x },
-            write: { y },
-            params: { rows, columns: rows, inner: width, xStride: width, yStride: rows, yOffset: 0, biased: 0 },
-          },
+      {
+        family: matmulNT,
+        // Every binding must be bound: without a bias the kernel never reads this one.
+        read: { x, weight: x, bias: x },
+        write: { y },
+        params: { rows, columns: rows, inner: width, xStride: width, yStride: rows, yOffset: 0, biased: 0 },
+      },
     ],
   });
   return y;

@@ -3,10 +3,10 @@ import { fileExists, joinPath } from "#files";
 import { LlavaError } from "../../errors/index.ts";
 import type { AdapterDescription } from "../gpu/adapter.ts";
 import { Llava } from "../llava.ts";
-import type { TrainingBatch } from "./batch.ts";
 import { type Batch, loadBatches, Sampler, type SamplerState, SampleReader } from "./data/index.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
 import type { MemoryPlan } from "./memory.ts";
+import { padRows } from "./pad-rows.ts";
 import { type CheckedStage, checkRecipe, fileList, type Recipe, RecipeError, trainerOptions } from "./recipe.ts";
 import { RunLog } from "./run-log.ts";
 import { Speed } from "./speed.ts";
@@ -228,7 +228,7 @@ class Run {
           micro.push(value!.batch);
           state = value!.state;
         }
-        const padded = micro.map((batch) => padRows(batch, this.llava.config.imageToken));
+        const padded = micro.map((batch) => padRows(batch, this.llava.config.imageToken, PAD));
         if (speed.steps === 0) onProgress?.({ kind: "memory", stage: name, memory: await trainer.memory(padded[0]!) });
         const result = await trainer.step(padded);
         this.#position = state;
@@ -257,7 +257,7 @@ class Run {
       samples,
       questions,
       maxNewTokens,
-      pad: (batch) => padRows(batch, this.llava.config.imageToken),
+      pad: (batch) => padRows(batch, this.llava.config.imageToken, PAD),
       ...(signal ? { signal } : {}),
     });
     await this.#log.add({ stage: index, step: trainer.stepCount, evaluation: this.#evaluation });
@@ -273,18 +273,3 @@ class Run {
 }
 
 const tokensOf = ({ attentionMask }: Batch): number => attentionMask.reduce((sum, row) => sum + row.reduce((total, bit) => total + bit, 0), 0);
-
-/** The batch with rows of a length that is a multiple of `PAD`. Nothing attends to the padding. */
-function padRows<B extends TrainingBatch>(batch: B, imageToken: number): B {
-  const length = Math.ceil(Math.max(...batch.inputIds.map((row) => row.length)) / PAD) * PAD;
-  const fill = (rows: number[][], value: number) => rows.map((row) => [...row, ...Array.from({ length: length - row.length }, () => value)]);
-  const { inputIds, labels, attentionMask } = batch;
-  // Any id but the image's: its embedding is looked up, and nothing more.
-  const padding = (row: readonly number[]) => row.find((id) => id !== imageToken) ?? 0;
-  return {
-    ...batch,
-    inputIds: inputIds.map((row) => [...row, ...Array.from({ length: length - row.length }, () => padding(row))]),
-    labels: fill(labels, -100),
-    ...(attentionMask ? { attentionMask: fill(attentionMask, 0) } : {}),
-  };
-}

@@ -4,23 +4,16 @@ import { ProgramCache } from "../graph/program-cache.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { Workspace } from "../graph/workspace.ts";
 import type { LoadedModel } from "../models/loaded.ts";
-import { concat, linear, linearCrossEntropy, mixRows, type RowMix, sliceRows } from "../ops/index.ts";
+import { concat, linear, linearCrossEntropy, mixRows, rowMixInput, sliceRows } from "../ops/index.ts";
 import { addGradients } from "./gradient-sums.ts";
 import type { Optimizer } from "./optimizer.ts";
-import type { Slot } from "./slots.ts";
 import type { TowerShape } from "./tower-batch.ts";
+import type { BatchProgram } from "./batch-programs.ts";
 import type { TowerHeads } from "./tower-heads.ts";
-
-/** A compiled training program of `TowerPrograms`. */
-export interface TowerProgram {
-  readonly program: Program;
-  /** Slots that the loss reaches. */
-  readonly reached: readonly Slot[];
-}
 
 /** The programs of a tower trainer, by the shapes of its batches. */
 export class TowerPrograms {
-  readonly #programs = new ProgramCache<TowerProgram>();
+  readonly #programs = new ProgramCache<BatchProgram>();
 
   constructor(
     private readonly loaded: LoadedModel,
@@ -34,13 +27,13 @@ export class TowerPrograms {
    * The program for batches of this shape: it adds to the gradients, and its output "rows" holds weight · cross entropy of
    * every row, one head after the other.
    */
-  training(shape: TowerShape): Promise<TowerProgram> {
+  training(shape: TowerShape): Promise<BatchProgram> {
     const { pictures, heads, rows, taps, uses } = shape;
     return this.#programs.get(["training", pictures, rows, taps, uses, ...heads].join(), () => this.#compileTraining(shape));
   }
 
   /** The program for the scores of a head: its output "scores" holds the logits [pictures, classes]. */
-  scores(pictures: number, head: string): Promise<TowerProgram> {
+  scores(pictures: number, head: string): Promise<BatchProgram> {
     return this.#programs.get(["scores", pictures, head].join(), () => this.#compileScores(pictures, head));
   }
 
@@ -49,7 +42,7 @@ export class TowerPrograms {
     return this.#programs.clear();
   }
 
-  async #compileTraining(shape: TowerShape): Promise<TowerProgram> {
+  async #compileTraining(shape: TowerShape): Promise<BatchProgram> {
     const graph = new Graph();
     const rows = traceTowerLoss(graph, this.loaded, this.heads, shape);
     // The backward rule of `linearCrossEntropy` is that of the sum of its rows: it does not look at what comes from above.
@@ -58,11 +51,11 @@ export class TowerPrograms {
     return { program, reached };
   }
 
-  async #compileScores(pictures: number, head: string): Promise<TowerProgram> {
+  async #compileScores(pictures: number, head: string): Promise<BatchProgram> {
     const { loaded, heads } = this;
     const graph = new Graph();
     const features = traceFeatures(graph, loaded, pictures);
-    const pool = table(graph, "pool", pictures, loaded.model.rowsPerTile);
+    const pool = rowMixInput(graph, "pool", pictures, loaded.model.rowsPerTile);
     const scores = linear(heads.norm(mixRows(features, pool.index, pool.weight)), heads.weights.get(head)!);
     return { program: await Program.compile(graph, this.workspace, { outputs: { scores } }), reached: [] };
   }
@@ -76,8 +69,8 @@ export class TowerPrograms {
 function traceTowerLoss(graph: Graph, loaded: LoadedModel, heads: TowerHeads, shape: TowerShape): Tensor {
   const { rows, taps, uses } = shape;
   const features = traceFeatures(graph, loaded, shape.pictures); // [B·P, W]
-  const pool = table(graph, "pool", shape.heads.length * rows, taps);
-  const pooled = mixRows(features, pool.index, pool.weight, table(graph, "spread", features.rows, uses)); // [heads · rows, W]
+  const pool = rowMixInput(graph, "pool", shape.heads.length * rows, taps);
+  const pooled = mixRows(features, pool.index, pool.weight, rowMixInput(graph, "spread", features.rows, uses)); // [heads · rows, W]
   const hidden = heads.norm(pooled);
   const losses = shape.heads.map((head, h) => {
     const own = sliceRows(hidden, { rows, width: hidden.width, fromRow: h * rows });
@@ -92,8 +85,4 @@ function traceFeatures(graph: Graph, { model, config }: LoadedModel, pictures: n
   const { channels, imageSize } = config.vision!;
   const features = model.features(graph.input("pixels", [pictures, channels, imageSize, imageSize])); // [B, P, W]
   return graph.view(features, [features.rows, features.width]);
-}
-
-function table(graph: Graph, name: string, rows: number, taps: number): RowMix {
-  return { index: graph.input(`${name}Index`, [rows, taps], "u32"), weight: graph.input(`${name}Weight`, [rows, taps]) };
 }
