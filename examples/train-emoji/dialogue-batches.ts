@@ -1,7 +1,7 @@
 /** Training batches from dialogues, in few shapes, so that their programs are compiled once. */
 import type { Llava } from "llava-webgpu";
 import { type Batch, collate, padRows, type Random, type RawSample, type SampleTurn } from "llava-webgpu/train";
-import type { DialogueMaker, Example, ExampleKind } from "./dialogue.ts";
+import type { DialogueMaker, ExampleKind } from "./dialogue.ts";
 import { pickWeighted } from "./lots.ts";
 
 /** Rows are padded to a multiple of this. */
@@ -27,9 +27,27 @@ export async function dialogueBatch(llava: Llava, { maker, batchSize, mix }: Dia
 }
 
 /** A batch of stage 1: pictures and their names. */
-export async function captionBatch(llava: Llava, { maker, batchSize }: Omit<DialogueBatchOptions, "mix">, random: Random): Promise<Batch> {
-  const examples = Array.from({ length: batchSize }, () => maker.next(random, "single"));
-  return padRows(await collate(examples.map(caption), llava, { template: "plain" }), llava.config.imageToken, LENGTHS);
+export function captionBatch(llava: Llava, options: Omit<DialogueBatchOptions, "mix">, random: Random): Promise<Batch> {
+  return nameLesson(llava, options, random, "plain");
+}
+
+/** A batch of stage 1.5: what is this? */
+export function nameBatch(llava: Llava, options: Omit<DialogueBatchOptions, "mix">, random: Random): Promise<Batch> {
+  return nameLesson(llava, options, random, "v1");
+}
+
+async function nameLesson(
+  llava: Llava,
+  { maker, batchSize }: Omit<DialogueBatchOptions, "mix">,
+  random: Random,
+  template: "plain" | "v1",
+): Promise<Batch> {
+  const samples = Array.from({ length: batchSize }, (): RawSample => {
+    const { images, turns } = maker.next(random, "single");
+    const name = turns.find(({ kind }) => kind === "name")!;
+    return { image: images, conversations: conversationAbout(images, [name]) };
+  });
+  return padRows(await collate(samples, llava, { template, system: "" }), llava.config.imageToken, LENGTHS);
 }
 
 /** A question and its answer, about what a picture shows or about nothing that is seen. */
@@ -44,9 +62,4 @@ export function conversationAbout(images: readonly unknown[], exchanges: readonl
     { from: "human", value: `${turn === 0 ? "<image>\n".repeat(images.length) : ""}${question}` },
     { from: "gpt", value: answer },
   ]);
-}
-
-function caption({ images, turns }: Example): RawSample {
-  const { answer } = turns.find(({ kind }) => kind === "name")!;
-  return { image: images, conversations: [{ from: "human", value: "<image>" }, { from: "gpt", value: answer }] };
 }

@@ -138,13 +138,13 @@ export class DialogueMaker {
     return { images: [picture], turns: shuffled(random, this.#collect(random, ask, [read])) };
   }
 
-  /** Adds questions to those given until there are as many as drawn by lot, or the picture gives no more. */
+  /** Adds questions to those given until there are as many as drawn by lot, or the picture gives no more; at least one. */
   #collect(random: Random, ask: () => Turn | undefined, given: readonly Turn[]): Turn[] {
     const turns = [...given];
     const wanted = integerBetween(random, ...this.#turns);
     const key = ({ kind, question }: Turn): string => (repeatable.has(kind) ? question : kind);
     const asked = new Set(turns.map(key));
-    for (let tries = 0; turns.length < wanted && tries < 8 * wanted; tries++) {
+    for (let tries = 0; turns.length === 0 || (turns.length < wanted && tries < 8 * wanted); tries++) {
       const turn = ask();
       if (!turn || asked.has(key(turn))) continue;
       asked.add(key(turn));

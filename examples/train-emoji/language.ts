@@ -1,18 +1,25 @@
-/** Both stages of visual instruction tuning on the pre-trained tower, which stays frozen. */
+/** The stages of visual instruction tuning on the pre-trained tower. */
 import type { Llava } from "llava-webgpu";
 import { type Batch, type Random, type StepResult, Trainer, type TrainerOptions } from "llava-webgpu/train";
-import { captionBatch, dialogueBatch } from "./dialogue-batches.ts";
+import { captionBatch, dialogueBatch, nameBatch } from "./dialogue-batches.ts";
 import { DialogueMaker, type ExampleKind } from "./dialogue.ts";
 import { type PartRun, takeSteps } from "./steps.ts";
 
+/**
+ * 1: the projector learns names as captions. 1.5: projector and language model learn to name, the one thing that takes them
+ * long. 2: they learn dialogues. (LLaVA-OneVision has a stage of that number and place, for knowledge.)
+ */
+export type Stage = 1 | 1.5 | 2;
+
 export interface LanguageRun extends PartRun {
-  /** 1: the projector learns names; 2: projector and language model learn dialogues. */
-  readonly stage: 1 | 2;
+  readonly stage: Stage;
+  /** What the tower learns at, as share of `learningRate`; 0, the default, leaves it frozen. LLaVA-NeXT takes 0.2 in stage 2. */
+  readonly towerFactor?: number;
   readonly onProgress?: (progress: LanguageProgress) => void;
 }
 
 export interface LanguageProgress {
-  readonly stage: 1 | 2;
+  readonly stage: Stage;
   readonly step: number;
   readonly steps: number;
   /** Mean over the steps since the last report. */
@@ -28,18 +35,20 @@ const mix: Readonly<Record<ExampleKind, number>> = { single: 0.62, collage: 0.22
  * leaves a checkpoint to resume from.
  */
 export async function trainLanguage(llava: Llava, run: LanguageRun): Promise<void> {
-  const { drawings, words, stage, steps, batchSize } = run;
+  const { drawings, words, stage, steps, batchSize, learningRate, towerFactor = 0 } = run;
   const maker = new DialogueMaker({ concepts: drawings.concepts, drawings: drawings.training, words, tile: llava.config.vision!.imageSize });
   const options: TrainerOptions = {
-    trainable: stage === 1 ? ["projector"] : ["projector", "language"],
-    learningRate: run.learningRate,
+    trainable: ["projector", ...(stage === 1 ? [] : ["language"]), ...(towerFactor > 0 ? ["vision"] : [])],
+    learningRate: { projector: learningRate, language: learningRate, vision: learningRate * towerFactor },
     optimizer: { kind: "muon", weightDecay: 0.05, betas: [0.9, 0.98], adamWRateFactor: run.adamWFactor },
     schedule: { kind: "cosine", warmupRatio: 0.03, steps },
     maxGradientNorm: 1,
   };
   const trainer = await (run.resume ? Trainer.resume(llava, run.output, options) : Trainer.create(llava, options));
-  const lesson = (random: Random): Promise<Batch> =>
-    stage === 1 ? captionBatch(llava, { maker, batchSize }, random) : dialogueBatch(llava, { maker, batchSize, mix }, random);
+  const lesson = (random: Random): Promise<Batch> => {
+    if (stage === 2) return dialogueBatch(llava, { maker, batchSize, mix }, random);
+    return (stage === 1 ? captionBatch : nameBatch)(llava, { maker, batchSize }, random);
+  };
   await takeSteps<Batch, StepResult>(trainer, run, lesson, ({ inputIds }) => inputIds.length, ({ step, results, samples, seconds }) => {
     const loss = results.reduce((sum, result) => sum + result.loss, 0) / results.length;
     run.onProgress?.({ stage, step, steps, loss, dialoguesPerSecond: samples / seconds });

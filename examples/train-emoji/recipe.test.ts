@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { Llava } from "llava-webgpu";
 import { Random } from "llava-webgpu/train";
 import { afterAll, describe, expect, it } from "vitest";
+import { Checkpoint, openFolder } from "../../weights/index.ts";
 import { DialogueMaker } from "./dialogue.ts";
 import { dialogueBatch } from "./dialogue-batches.ts";
 import type { Drawing, Drawings } from "./drawings.ts";
@@ -86,15 +87,30 @@ describe("tower", () => {
 });
 
 describe("language", () => {
-  it("learns names, then dialogues", async () => {
+  it("learns names, then dialogues, and only what a stage trains", async () => {
     const reports: LanguageProgress[] = [];
-    for (const [stage, from, to] of [[1, "random", "stage-1"], [2, "stage-1", "stage-2"]] as const) {
+    const moved = async (from: string, to: string): Promise<string> => {
+      const [before, after] = await Promise.all([from, to].map(async (folder) => Checkpoint.open(await openFolder(join(root, folder)))));
+      const parts = new Set<string>();
+      for (const name of before!.names()) {
+        if (Buffer.compare(await before!.read(name), await after!.read(name)) !== 0) parts.add(name.split(".")[0]!);
+      }
+      await Promise.all([before!.close(), after!.close()]);
+      return [...parts].sort().join(" ");
+    };
+    const stages = [
+      { stage: 1, from: "random", to: "stage-1", parts: "projector" },
+      { stage: 1.5, from: "stage-1", to: "stage-1.5", parts: "language newline projector" },
+      { stage: 2, from: "stage-1.5", to: "stage-2", towerFactor: 0.2, parts: "language newline projector vision" },
+    ] as const;
+    for (const { from, to, parts, ...stage } of stages) {
       const llava = await load(from);
-      const run = { ...common, stage, output: join(root, to), steps: 2, batchSize: 2, onProgress: (report: LanguageProgress) => reports.push(report) };
+      const run = { ...common, ...stage, output: join(root, to), steps: 2, batchSize: 2, onProgress: (report: LanguageProgress) => reports.push(report) };
       await trainLanguage(llava, run);
       await llava.dispose();
+      expect(await moved(from, to)).toBe(parts);
     }
-    expect(reports).toMatchObject([{ stage: 1, step: 2 }, { stage: 2, step: 2 }]);
+    expect(reports).toMatchObject([{ stage: 1, step: 2 }, { stage: 1.5, step: 2 }, { stage: 2, step: 2 }]);
     const llava = await load("stage-2");
     expect((await llava.generate({ images: [{ width: SIDE, height: SIDE, data: placed[0]!.natural! }], prompt: "What is this?" }, { maxNewTokens: 2 })).tokens).toHaveLength(2);
     await llava.dispose();

@@ -1,4 +1,5 @@
 /** What the parts of the recipe have in common: steps on batches that are made meanwhile, checkpoints, reports. */
+import { setImmediate as afterImmediate } from "node:timers/promises";
 import { Random } from "llava-webgpu/train";
 import type { Drawings } from "./drawings.ts";
 import type { WordMask } from "./words.ts";
@@ -63,11 +64,15 @@ export async function takeSteps<B, R>(
     let next = await batchOf(trainer.stepCount);
     while (trainer.stepCount < steps && !signal?.aborted) {
       samples += sizeOf(next);
+      const following = trainer.stepCount + 1;
       const stepping = trainer.step(next);
-      // The step is with the GPU; meanwhile the next batch is made.
-      await new Promise((resolve) => setImmediate(resolve));
-      next = await batchOf(trainer.stepCount + 1);
-      results.push(await stepping);
+      // The step is with the GPU; meanwhile the next batch is made. Neither is left behind when the other fails.
+      const making = afterImmediate().then(() => batchOf(following));
+      const [stepped, made] = await Promise.allSettled([stepping, making]);
+      if (stepped.status === "rejected") throw stepped.reason;
+      if (made.status === "rejected") throw made.reason;
+      results.push(stepped.value);
+      next = made.value;
       const step = trainer.stepCount;
       if (step % checkpointEvery === 0) await trainer.checkpoint(output);
       if (step % REPORT !== 0 && step !== steps) continue;

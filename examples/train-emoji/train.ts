@@ -1,9 +1,9 @@
 /**
- * Trains the default model from random weights: tokenizer, vision tower by labels, stage 1, stage 2. See README.md.
+ * Trains the default model from random weights: tokenizer, vision tower by labels, stages 1, 1.5 and 2. See README.md.
  *
- *     --output FOLDER [--cache FOLDER] [--adapter NAME] [--steps TOWER,STAGE1,STAGE2] [--resume]
+ *     --output FOLDER [--cache FOLDER] [--adapter NAME] [--steps TOWER,STAGE1,STAGE1.5,STAGE2] [--resume]
  *
- * Each part is a folder below the output: `random`, `tower`, `stage-1`, `stage-2`; a part whose folder has a model is not
+ * Each part is a folder below the output: `random`, `tower`, `stage-1`, `stage-1.5`, `stage-2`; a part whose folder has a model is not
  * done again. Ctrl-C writes a checkpoint, and `--resume` goes on from it.
  */
 import { appendFileSync, existsSync, mkdirSync } from "node:fs";
@@ -26,11 +26,17 @@ const SEED = 1;
 /** What Muon's matrices learn at, what AdamW's tensors get of it, pictures of a batch, and steps. */
 const settings = {
   tower: { learningRate: 4.5e-3, adamWFactor: 0.375, batchSize: 96, steps: 5500 },
-  "stage-1": { learningRate: 3e-3, adamWFactor: 0.5, batchSize: 32, steps: 150 },
+  "stage-1": { learningRate: 3e-3, adamWFactor: 0.5, batchSize: 48, steps: 80 },
+  "stage-1.5": { learningRate: 5e-3, adamWFactor: 0.5, batchSize: 64, steps: 2000 },
   "stage-2": { learningRate: 3e-3, adamWFactor: 0.5, batchSize: 32, steps: 3000 },
 } as const;
 
 type Part = keyof typeof settings;
+
+/** In their order. */
+const parts = Object.keys(settings) as Part[];
+
+const stages = { "stage-1": 1, "stage-1.5": 1.5, "stage-2": 2 } as const;
 
 export interface TrainOptions {
   readonly output: string;
@@ -53,7 +59,7 @@ export async function trainDefaultModel({ output, cache, adapter, steps = {}, re
     await writeModel(folder("random"), { tokenizer: folder("tokenizer"), seed: SEED });
   }
   let from = "random";
-  for (const part of ["tower", "stage-1", "stage-2"] as const) {
+  for (const part of parts) {
     if (!there(part)) {
       const llava = await Llava.load(folder(from), { adapter, weights: "f32", signal });
       const run = {
@@ -70,7 +76,7 @@ export async function trainDefaultModel({ output, cache, adapter, steps = {}, re
       };
       await (part === "tower"
         ? trainTower(llava, { ...run, evaluateEvery: 1000 })
-        : trainLanguage(llava, { ...run, stage: part === "stage-1" ? 1 : 2 }));
+        : trainLanguage(llava, { ...run, stage: stages[part] }));
       await llava.dispose();
       if (signal?.aborted) return undefined;
     }
@@ -109,18 +115,17 @@ export async function main(args: string[]): Promise<void> {
   const { output, cache, adapter, steps, resume } = values;
   const counts = steps?.split(",").map(Number);
   if (!output) throw new EmojiDataError("train: expected --output FOLDER, where checkpoints and models go", "--output");
-  if (counts?.some((count) => !(Number.isInteger(count) && count > 0)) || (counts && counts.length !== 3)) {
-    throw new EmojiDataError(`train: expected --steps of three whole numbers, such as 5500,150,3000, got ${steps}`, "--steps");
+  if (counts?.some((count) => !(Number.isInteger(count) && count > 0)) || (counts && counts.length !== parts.length)) {
+    throw new EmojiDataError(`train: expected --steps of four whole numbers, such as 5500,80,2000,3000, got ${steps}`, "--steps");
   }
   mkdirSync(output, { recursive: true });
   const stop = new AbortController();
   process.once("SIGINT", () => stop.abort());
-  const [tower, first, second] = counts ?? [];
   const model = await trainDefaultModel({
     output,
     cache,
     adapter,
-    ...(counts ? { steps: { tower, "stage-1": first, "stage-2": second } } : {}),
+    ...(counts ? { steps: Object.fromEntries(parts.map((part, i) => [part, counts[i]])) } : {}),
     resume,
     signal: stop.signal,
     onProgress: (part, progress) => {
