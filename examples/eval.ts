@@ -2,9 +2,12 @@
  * `npm run eval`: asks the embedded model all 306 held-out questions and compares its answers with the right ones and with
  * those of Hugging Face transformers.
  *
- *     npm run eval [-- --adapter NAME] [--json] [--limit N]
+ *     npm run eval [-- --adapter NAME] [--json] [--limit N] [--model FOLDER]
+ *
+ * Another model's folder has transformers' answers in a `reference.jsonl`, which `test/golden/emoji/make.py` writes.
  */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Llava, LlavaError, type Message, type Request, type StepRecord } from "llava-webgpu";
@@ -50,11 +53,13 @@ export interface KindCount {
   readonly same: number;
 }
 
-/** All questions in the order of their ids. */
-export function readQuestions(): Question[] {
-  const lines = (name: string) => readFileSync(new URL(name, folder), "utf8").trim().split("\n").map((line) => JSON.parse(line) as unknown);
-  const references = lines("reference.jsonl") as Question["transformers"][];
-  return (lines("eval.jsonl") as Omit<Question, "transformers">[]).map((question, i) => ({ ...question, transformers: references[i] }));
+/** All questions in the order of their ids, with what transformers answers with the embedded model, or with one in a folder. */
+export function readQuestions(model?: string): Question[] {
+  const lines = (path: string) => readFileSync(path, "utf8").trim().split("\n").map((line) => JSON.parse(line) as unknown);
+  const file = model === undefined ? fileURLToPath(new URL("reference.jsonl", folder)) : join(model, "reference.jsonl");
+  if (!existsSync(file)) throw new TypeError(`--model: expected reference.jsonl in ${model}, got none; test/golden/emoji/make.py writes it`);
+  const references = lines(file) as Question["transformers"][];
+  return (lines(fileURLToPath(new URL("eval.jsonl", folder))) as Omit<Question, "transformers">[]).map((question, i) => ({ ...question, transformers: references[i] }));
 }
 
 /** Generates the answer to a question greedily. */
@@ -130,11 +135,12 @@ export function table(counts: readonly KindCount[]): string {
 export async function main(args: readonly string[]): Promise<void> {
   let llava: Llava | undefined;
   try {
-    const { values } = parseArgs({ args: [...args], options: { adapter: { type: "string" }, json: { type: "boolean" }, limit: { type: "string" } } });
+    const { values } = parseArgs({ args: [...args], options: { adapter: { type: "string" }, json: { type: "boolean" }, limit: { type: "string" }, model: { type: "string" } } });
     const limit = values.limit === undefined ? undefined : Number(values.limit);
     if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1)) throw new TypeError(`--limit: expected a whole number of at least 1, got ${values.limit}`);
-    llava = await Llava.load(undefined, { adapter: values.adapter ?? "auto" });
-    await report(llava, readQuestions().slice(0, limit), values.json ?? false);
+    const questions = readQuestions(values.model).slice(0, limit);
+    llava = await Llava.load(values.model, { adapter: values.adapter ?? "auto" });
+    await report(llava, questions, values.json ?? false);
   } catch (error) {
     if (!(error instanceof LlavaError || error instanceof TypeError)) throw error;
     console.error(`eval: ${error.message}`);

@@ -22,8 +22,8 @@ export interface Example {
   readonly turns: readonly Turn[];
 }
 
-/** What a picture shows. */
-export const exampleKinds = ["single", "collage", "pair", "sign"] as const;
+/** What a picture shows: one drawing in one tile ("single") or in four ("large"), several drawings, or a word beside one. */
+export const exampleKinds = ["single", "large", "collage", "pair", "sign"] as const;
 
 export type ExampleKind = (typeof exampleKinds)[number];
 
@@ -33,7 +33,7 @@ export interface DialogueOptions {
   readonly drawings: readonly Drawing[];
   /** Words to read; without any there are no signs. */
   readonly words?: readonly WordMask[];
-  /** Side of a tile: of pictures of one drawing; the others have twice as much. */
+  /** Side of a tile: of pictures of one drawing, unless they are large; the others have twice as much. */
   readonly tile: number;
   /** How often each sort of example is made. */
   readonly mix?: Readonly<Record<ExampleKind, number>>;
@@ -63,6 +63,7 @@ export class DialogueMaker {
   readonly #byConcept: ReadonlyMap<Concept, readonly Drawing[]>;
   readonly #words: readonly WordMask[];
   readonly #augmenter: Augmenter;
+  readonly #largeAugmenter: Augmenter;
   readonly #collages: CollagePainter;
   readonly #signs: SignPainter;
   readonly #mix: [ExampleKind, number][];
@@ -73,10 +74,11 @@ export class DialogueMaker {
     this.#sampler = new DrawingSampler(drawings);
     this.#byConcept = byConcept(drawings);
     this.#augmenter = new Augmenter(tile);
+    this.#largeAugmenter = new Augmenter(2 * tile);
     this.#collages = new CollagePainter(2 * tile);
     this.#signs = new SignPainter(tile);
     this.#words = words.filter((word) => this.#signs.fits(word));
-    this.#mix = weights(mix ?? { single: 0.58, collage: 0.24, pair: 0.08, sign: 0.1 });
+    this.#mix = weights(mix ?? { single: 0.48, large: 0.1, collage: 0.24, pair: 0.08, sign: 0.1 });
     this.#turns = turns;
   }
 
@@ -84,13 +86,14 @@ export class DialogueMaker {
   next(random: Random, kind: ExampleKind = pickWeighted(random, this.#mix)): Example {
     if (kind === "collage") return this.#collage(random);
     if (kind === "pair") return this.#pair(random);
-    return kind === "sign" && this.#words.length > 0 ? this.#sign(random) : this.#single(random);
+    if (kind === "sign" && this.#words.length > 0) return this.#sign(random);
+    return this.#single(random, kind === "large" ? this.#largeAugmenter : this.#augmenter);
   }
 
   /** Mostly the name comes first, before any other answer gives it away; later answers can build on it. */
-  #single(random: Random): Example {
+  #single(random: Random, augmenter: Augmenter): Example {
     const drawing = this.#sampler.next(random);
-    const { picture, faithful } = this.#augmenter.augment(drawing, random);
+    const { picture, faithful } = augmenter.augment(drawing, random);
     const kinds = faithful ? oneKinds : uncolouredKinds;
     const name = this.#questions.about(drawing, "name", random)!;
     const ask = (): Turn | undefined => this.#questions.about(drawing, pickWeighted<SingleKind>(random, kinds), random);

@@ -23,7 +23,7 @@ export interface KindScore {
   readonly kind: string;
   readonly questions: number;
   readonly score: number;
-  /** About a white picture; the names of all drawings are not asked again, since the kind "name" says what comes of that. */
+  /** About a white picture; the names of all drawings are not asked so, since the kind "name" says what comes of that. */
   readonly blind?: number;
   /** Where pictures have more than one tile. */
   readonly withoutTiles?: number;
@@ -42,7 +42,10 @@ export interface EvaluateOptions {
   readonly onProgress?: (words: string) => void;
 }
 
-/** Scores of every kind, and of the names of all held-out drawings (kind "all names"). */
+/**
+ * Scores of every kind, and of the names of all held-out drawings (kind "all names"; "all names, large": shown at twice the
+ * size, which AnyRes sees in four tiles).
+ */
 export async function evaluateModel(llava: Llava, { cache, questions, names, onProgress }: EvaluateOptions): Promise<KindScore[]> {
   const { concepts, heldOut } = loadDrawings(cache, ["twemoji", "openmoji"]);
   const size = llava.config.vision!.imageSize;
@@ -52,11 +55,16 @@ export async function evaluateModel(llava: Llava, { cache, questions, names, onP
     const all = nameEverything({ heldOut }, set);
     const some = names ? all.filter((_, i) => i % Math.ceil(all.length / names) === 0) : all;
     scores.push(await scoreOf(llava, some, "all names", size, onProgress));
+    if (llava.config.pinpoints) scores.push(await scoreOf(llava, some.map((item) => enlarged(item, 2 * size)), "all names, large", size, onProgress));
     for (const kind of evaluatedKinds) {
       scores.push(await scoreOf(llava, asked.items(set, kind, questions, 7), kind, size, onProgress));
     }
   }
   return scores;
+}
+
+function enlarged(item: EvaluationItem, side: number): EvaluationItem {
+  return { ...item, images: item.images.map((picture) => resizeSquare(picture, side, "bicubic")) };
 }
 
 async function scoreOf(llava: Llava, items: readonly EvaluationItem[], kind: string, size: number, onProgress?: (words: string) => void): Promise<KindScore> {
@@ -72,7 +80,8 @@ async function scoreOf(llava: Llava, items: readonly EvaluationItem[], kind: str
   };
   const scored = (answers: readonly string[]): number => mean(items.map((item, i) => score(item, answers[i]!)));
   const answers = await texts((picture) => picture);
-  const tiled = items.some(({ images }) => images.some(({ width }) => width > size));
+  const names = kind.startsWith("all names");
+  const tiled = !names && items.some(({ images }) => images.some(({ width }) => width > size));
   const counts = new Map<string, number>();
   for (const { answer } of items) counts.set(answer, (counts.get(answer) ?? 0) + 1);
   const white = ({ width, height, data }: Picture): Picture => ({ width, height, data: new Uint8Array(data.length).fill(255) });
@@ -81,7 +90,7 @@ async function scoreOf(llava: Llava, items: readonly EvaluationItem[], kind: str
     kind,
     questions: items.length,
     score: scored(answers),
-    ...(kind === "all names" ? {} : { blind: scored(await texts(white)) }),
+    ...(names ? {} : { blind: scored(await texts(white)) }),
     ...(tiled ? { withoutTiles: scored(await texts((picture) => (picture.width > size ? resizeSquare(picture, size, "bicubic") : picture))) } : {}),
     majority: Math.max(...counts.values()) / items.length,
     ...(kind === "colour" ? { overlap: mean(items.map(({ answer }, i) => colourOverlap(answer, answers[i]!))) } : {}),

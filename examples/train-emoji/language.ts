@@ -28,7 +28,7 @@ export interface LanguageProgress {
 }
 
 /** How often a batch is of each sort; signs and collages take as many batches as their tiles make them slow to learn. */
-const mix: Readonly<Record<ExampleKind, number>> = { single: 0.62, collage: 0.22, sign: 0.1, pair: 0.06 };
+const mix: Readonly<Record<ExampleKind, number>> = { single: 0.6, large: 0.12, collage: 0.2, sign: 0.03, pair: 0.05 };
 
 /**
  * Trains a stage on a loaded model and saves the model; `batchSize` counts dialogues about single drawings. An aborted run

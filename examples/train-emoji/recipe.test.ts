@@ -116,7 +116,7 @@ describe("language", () => {
     await llava.dispose();
   });
 
-  it.each(["single", "collage", "pair", "sign"] as const)("makes batches of %s whose prompts are those of questions asked", async (kind) => {
+  it.each(["single", "large", "collage", "pair", "sign"] as const)("makes batches of %s whose prompts are those of questions asked", async (kind) => {
     const llava = await load("random");
     const batch = await dialogueBatch(llava, { maker, batchSize: 4, mix: { [kind]: 1 } }, new Random(5));
     expect(batch.inputIds[0]!.length % 16).toBe(0);

@@ -4,13 +4,14 @@
  *     --output FOLDER [--cache FOLDER] [--adapter NAME] [--steps TOWER,STAGE1,STAGE1.5,STAGE2] [--resume]
  *
  * Each part is a folder below the output: `random`, `tower`, `stage-1`, `stage-1.5`, `stage-2`; a part whose folder has a model is not
- * done again. Ctrl-C writes a checkpoint, and `--resume` goes on from it.
+ * done again. Ctrl-C writes a checkpoint, and `--resume` goes on from it. Losses go to `log.jsonl`, their curve to `curve.svg`.
  */
 import { appendFileSync, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Llava } from "llava-webgpu";
 import { Random } from "llava-webgpu/train";
+import { drawLog } from "./curve.ts";
 import { DialogueMaker } from "./dialogue.ts";
 import { type Drawings, loadDrawings } from "./drawings.ts";
 import { trainLanguage } from "./language.ts";
@@ -23,12 +24,12 @@ import { loadWords, type WordMask } from "./words.ts";
 
 const SEED = 1;
 
-/** What Muon's matrices learn at, what AdamW's tensors get of it, pictures of a batch, and steps. */
+/** What Muon's matrices learn at, what AdamW's tensors and the tower get of it, pictures of a batch, and steps. */
 const settings = {
   tower: { learningRate: 4.5e-3, adamWFactor: 0.375, batchSize: 96, steps: 5500 },
   "stage-1": { learningRate: 3e-3, adamWFactor: 0.5, batchSize: 48, steps: 80 },
-  "stage-1.5": { learningRate: 5e-3, adamWFactor: 0.5, batchSize: 64, steps: 2000 },
-  "stage-2": { learningRate: 3e-3, adamWFactor: 0.5, batchSize: 32, steps: 3000 },
+  "stage-1.5": { learningRate: 5e-3, adamWFactor: 0.5, batchSize: 64, steps: 1600 },
+  "stage-2": { learningRate: 3e-3, adamWFactor: 0.5, towerFactor: 0.25, batchSize: 32, steps: 3000 },
 } as const;
 
 type Part = keyof typeof settings;
@@ -116,7 +117,7 @@ export async function main(args: string[]): Promise<void> {
   const counts = steps?.split(",").map(Number);
   if (!output) throw new EmojiDataError("train: expected --output FOLDER, where checkpoints and models go", "--output");
   if (counts?.some((count) => !(Number.isInteger(count) && count > 0)) || (counts && counts.length !== parts.length)) {
-    throw new EmojiDataError(`train: expected --steps of four whole numbers, such as 5500,80,2000,3000, got ${steps}`, "--steps");
+    throw new EmojiDataError(`train: expected --steps of four whole numbers, such as 5500,80,1600,3000, got ${steps}`, "--steps");
   }
   mkdirSync(output, { recursive: true });
   const stop = new AbortController();
@@ -134,5 +135,6 @@ export async function main(args: string[]): Promise<void> {
       console.error(line);
     },
   });
+  drawLog(join(output, "log.jsonl"), join(output, "curve.svg"));
   console.log(model ? `The trained model is in ${model}.` : `Stopped; a checkpoint is in ${output}. --resume goes on.`);
 }

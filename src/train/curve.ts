@@ -18,7 +18,7 @@ export interface Curve {
 
 const WIDTH = 720;
 const HEIGHT = 360;
-const MARGIN = { left: 56, right: 16, top: 36, bottom: 44 };
+const MARGIN = { left: 56, right: 24, top: 36, bottom: 44 };
 /** Most points that a line is drawn with; neighbours are averaged beyond. */
 const POINTS = 600;
 
