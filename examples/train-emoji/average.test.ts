@@ -1,9 +1,8 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createFile, toFloat32, writeSafetensors } from "llava-webgpu/weights";
+import { Checkpoint, createFile, openFolder, toFloat32, writeSafetensors } from "llava-webgpu/weights";
 import { afterAll, describe, expect, it } from "vitest";
-import { Checkpoint, openFolder } from "../../weights/index.ts";
 import { averageModels } from "./average.ts";
 
 const root = mkdtempSync(join(tmpdir(), "llava-average-"));

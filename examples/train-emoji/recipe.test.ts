@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Llava } from "llava-webgpu";
 import { Random } from "llava-webgpu/train";
 import { afterAll, describe, expect, it } from "vitest";
-import { Checkpoint, openFolder } from "../../weights/index.ts";
+import { Checkpoint, openFolder } from "llava-webgpu/weights";
 import { DialogueMaker } from "./dialogue.ts";
 import { dialogueBatch } from "./dialogue-batches.ts";
 import type { Drawing, Drawings } from "./drawings.ts";

@@ -10,6 +10,6 @@ export { columnSums, linear, outerProducts } from "./linear.ts";
 export { layerNorm, rmsNorm } from "./norm.ts";
 export { patchTokens, unfold } from "./patches.ts";
 export { rotary } from "./rotary.ts";
-export { addColumns, addInto, type ColumnBlock, concat, dropFirst, mixRows, parameterRow, placeRows, type RowMix, rowMixInput, sliceRows, TEXT, writeRows, zeros } from "./rows.ts";
+export { addColumns, addInto, type ColumnBlock, concat, dropFirst, mixRows, parameterRow, placeRows, type RowMix, sliceRows, TEXT, writeRows, zeros } from "./rows.ts";
 export { scale } from "./scale.ts";
 export { softmax } from "./softmax.ts";

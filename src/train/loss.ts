@@ -2,7 +2,8 @@ import type { Graph } from "../graph/graph.ts";
 import type { Resident, Tensor } from "../graph/tensor.ts";
 import type { ModelConfig } from "../models/config.ts";
 import type { LlavaModel } from "../models/llava.ts";
-import { add, linearCrossEntropy, mixRows, parameterRow, type RowMix, rowMixInput } from "../ops/index.ts";
+import { add, linearCrossEntropy, mixRows, parameterRow, type RowMix } from "../ops/index.ts";
+import { rowMixInput } from "../ops/rows.ts";
 import type { TrainingInputs } from "./batch.ts";
 
 /** The loss of a traced batch. */

@@ -185,6 +185,7 @@ const withoutGradient: Readonly<Partial<Record<keyof typeof ops, Trace>>> = {
     return ops.attentionWeights(side("q"), side("k"), { ...sizes, causal: true });
   },
   columnSums: (draw) => ops.columnSums(draw.input("x", [5, 7])),
+  outerProducts: (draw) => ops.outerProducts(draw.input("dy", [5, 7]), draw.input("x", [5, 6])),
   writeRows: async (draw) => {
     const x = draw.input("x", [5, 7]);
     ops.writeRows(draw.graph, x, await draw.sketch.resident("cache", [5, 7], new Float32Array(35)), { rows: 5, width: 7 });
