@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Llava, LlavaError, type Message, type Request, type StepRecord } from "llava-webgpu";
 
-const folder = new URL("../test/golden/emoji/", import.meta.url);
+const folder = fileURLToPath(new URL("../test/golden/emoji/", import.meta.url));
 
 /** A held-out picture with a question, the right answer and the answer that transformers generates greedily in float32. */
 export interface Question {
@@ -54,12 +54,12 @@ export interface KindCount {
 }
 
 /** All questions in the order of their ids, with what transformers answers with the embedded model, or with one in a folder. */
-export function readQuestions(model?: string): Question[] {
-  const lines = (path: string) => readFileSync(path, "utf8").trim().split("\n").map((line) => JSON.parse(line) as unknown);
-  const file = model === undefined ? fileURLToPath(new URL("reference.jsonl", folder)) : join(model, "reference.jsonl");
-  if (!existsSync(file)) throw new TypeError(`--model: expected reference.jsonl in ${model}, got none; test/golden/emoji/make.py writes it`);
-  const references = lines(file) as Question["transformers"][];
-  return (lines(fileURLToPath(new URL("eval.jsonl", folder))) as Omit<Question, "transformers">[]).map((question, i) => ({ ...question, transformers: references[i] }));
+export function readQuestions(model = folder): Question[] {
+  const references = join(model, "reference.jsonl");
+  if (!existsSync(references)) throw new TypeError(`--model: expected reference.jsonl in ${model}, got none; test/golden/emoji/make.py writes it`);
+  const lines = <T>(path: string): T[] => readFileSync(path, "utf8").trim().split("\n").map((line) => JSON.parse(line) as T);
+  const transformers = lines<Question["transformers"]>(references);
+  return lines<Omit<Question, "transformers">>(join(folder, "eval.jsonl")).map((question, i) => ({ ...question, transformers: transformers[i] }));
 }
 
 /** Generates the answer to a question greedily. */
@@ -92,7 +92,7 @@ function requestOf({ history = [], question, image }: Question): Request {
     { role: "user", content: turn === 0 ? [{ type: "image" }, { type: "text", text }] : text },
     ...(turn < history.length ? [{ role: "assistant", content: history[turn][1] }] : []),
   ]);
-  return { messages, images: [fileURLToPath(new URL(image, folder))] };
+  return { messages, images: [join(folder, image)] };
 }
 
 /** The largest share over all steps; infinite if the five best tokens are others. */

@@ -1,4 +1,4 @@
-/** The embedded model answers the 306 held-out questions as transformers does, and `npm run eval` says so. */
+/** The embedded model, and the one that examples/train-emoji made, answer held-out questions as transformers does, and `npm run eval` says so. */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,7 +11,9 @@ import { root } from "./harness/sources.ts";
 /** Of a step's largest logit; the reference is written with four decimals, which is 3e-6 of it. */
 const LIMIT = 2e-5;
 
-for (const { name } of await testAdapters()) {
+const adapters = await testAdapters();
+
+for (const { name } of adapters) {
   describe(`the embedded model on ${name}`, () => {
     let llava: Llava;
     const answers: Answered[] = [];
@@ -46,6 +48,20 @@ for (const { name } of await testAdapters()) {
     });
   });
 }
+
+describe("the model of examples/train-emoji: AnyRes, trained and saved by this library", () => {
+  const model = join(root, "examples/train-emoji/model");
+
+  it.each(adapters)("answers token for token, with the same logits, on $name", async ({ name }) => {
+    const llava = await Llava.load(model, { adapter: name });
+    const answers: Answered[] = [];
+    for (const question of readQuestions(model).slice(0, 100)) answers.push(await answer(llava, question));
+    const where = await Promise.all(answers.filter(({ same }) => !same).map((each) => divergence(llava, each)));
+    await llava.dispose();
+    expect(where).toEqual([]);
+    expect(Math.max(...answers.slice(0, 40).map(({ logitError }) => logitError!))).toBeLessThanOrEqual(LIMIT);
+  });
+});
 
 describe("npm run eval", () => {
   const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: { eval: string } };
