@@ -17,6 +17,7 @@ export type { GenerateOptions, GenerateResult, StepRecord } from "./generate/gen
 export type { Prepared } from "./generate/prepare.ts";
 export type { HostTensor as Tensor } from "./generate/runtime.ts";
 export { ContextError, LogitsError, OptionError } from "./generate/errors.ts";
-export { DisposedError, type ForwardResult, Llava } from "./llava.ts";
+export { type ForwardResult, Llava } from "./llava.ts";
+export { DisposedError } from "./turns.ts";
 export type { ForwardOptions, LoadOptions, LoadProgress } from "./llava-options.ts";
 export { ConfigError, type ModelConfig } from "./models/config.ts";

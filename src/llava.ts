@@ -1,4 +1,3 @@
-import { LlavaError } from "../errors/index.ts";
 import type { Tokenizer } from "../tokenizer/index.ts";
 import { Checkpoint, type FolderSource, openFolder } from "../weights/index.ts";
 import { type AdapterDescription, chooseAdapter, describeAdapter, describeDevice } from "./gpu/adapter.ts";
@@ -16,12 +15,7 @@ import { type ModelConfig, parseConfig } from "./models/config.ts";
 import { llava } from "./models/llava.ts";
 import type { LoadedModel } from "./models/loaded.ts";
 import { freeWeights, loadWeights } from "./models/load.ts";
-import { Turns } from "./turns.ts";
-
-/** The model was disposed while, or before, something was asked of it. */
-export class DisposedError extends LlavaError {
-  override name = "DisposedError";
-}
+import { DisposedError, Turns } from "./turns.ts";
 
 export interface ForwardResult {
   /** [1, V] or [n, V] */

