@@ -10,7 +10,7 @@ import { chance, integerBetween, pick, pickWeighted, shuffled } from "./lots.ts"
 import { byConcept, oddFour } from "./odd.ts";
 import { askPair, pairKinds } from "./pair-questions.ts";
 import type { Picture } from "./picture.ts";
-import { colourKinds, Questions, type SingleKind, singleKinds, type Turn } from "./questions.ts";
+import { colourKinds, Questions, quizKinds, type SingleKind, singleKinds, type Turn } from "./questions.ts";
 import { DrawingSampler } from "./sampler.ts";
 import { askSign, signKinds } from "./sign-questions.ts";
 import { SignPainter } from "./sign.ts";
@@ -22,8 +22,11 @@ export interface Example {
   readonly turns: readonly Turn[];
 }
 
-/** What a picture shows: one drawing in one tile ("single") or in four ("large"), several drawings, or a word beside one. */
-export const exampleKinds = ["single", "large", "collage", "pair", "sign"] as const;
+/**
+ * What a picture shows, one drawing in one tile ("single", "quiz") or in four ("large"), several drawings, or a word beside
+ * one; a quiz asks many questions that are answered with yes or no.
+ */
+export const exampleKinds = ["single", "quiz", "large", "collage", "pair", "sign"] as const;
 
 export type ExampleKind = (typeof exampleKinds)[number];
 
@@ -37,12 +40,17 @@ export interface DialogueOptions {
   readonly tile: number;
   /** How often each sort of example is made. */
   readonly mix?: Readonly<Record<ExampleKind, number>>;
-  /** Fewest and most questions of an example; 2 to 5. */
+  /** Fewest and most questions of an example; by default the more, the longer its pictures are. */
   readonly turns?: readonly [number, number];
 }
 
 /** Numbers of drawings of a collage, by weight. */
 const counts = [[2, 26], [3, 20], [4, 24], [5, 11], [6, 11], [7, 2], [8, 2], [9, 4]] as const;
+
+/** Fewest and most questions of each sort of example: pictures of many tokens are worth more of them. */
+const turnsOf: Readonly<Record<ExampleKind, readonly [number, number]>> = {
+  single: [2, 5], quiz: [9, 13], large: [4, 7], collage: [4, 8], pair: [3, 6], sign: [3, 6],
+};
 
 /** How the two pictures of a pair are related: about half of the questions whether they are the same get a yes. */
 const relations = [["same", 0.4], ["sibling", 0.2], ["any", 0.4]] as const;
@@ -53,8 +61,7 @@ const repeatable: ReadonlySet<string> = new Set([
 ]);
 
 const weights = <K extends string>(kinds: Readonly<Record<K, number>>): [K, number][] => Object.entries(kinds) as [K, number][];
-const oneKinds = weights(singleKinds);
-const uncolouredKinds = oneKinds.filter(([kind]) => !colourKinds.has(kind));
+const uncoloured = <K extends string>(kinds: readonly [K, number][]): [K, number][] => kinds.filter(([kind]) => !colourKinds.has(kind));
 
 /** Makes training examples; the same random numbers give the same examples. */
 export class DialogueMaker {
@@ -67,9 +74,9 @@ export class DialogueMaker {
   readonly #collages: CollagePainter;
   readonly #signs: SignPainter;
   readonly #mix: [ExampleKind, number][];
-  readonly #turns: readonly [number, number];
+  readonly #turns: readonly [number, number] | undefined;
 
-  constructor({ concepts, drawings, words = [], tile, mix, turns = [2, 5] }: DialogueOptions) {
+  constructor({ concepts, drawings, words = [], tile, mix, turns }: DialogueOptions) {
     this.#questions = new Questions(concepts);
     this.#sampler = new DrawingSampler(drawings);
     this.#byConcept = byConcept(drawings);
@@ -78,7 +85,7 @@ export class DialogueMaker {
     this.#collages = new CollagePainter(2 * tile);
     this.#signs = new SignPainter(tile);
     this.#words = words.filter((word) => this.#signs.fits(word));
-    this.#mix = weights(mix ?? { single: 0.48, large: 0.1, collage: 0.24, pair: 0.08, sign: 0.1 });
+    this.#mix = weights(mix ?? { single: 0.4, quiz: 0.08, large: 0.1, collage: 0.24, pair: 0.08, sign: 0.1 });
     this.#turns = turns;
   }
 
@@ -87,18 +94,41 @@ export class DialogueMaker {
     if (kind === "collage") return this.#collage(random);
     if (kind === "pair") return this.#pair(random);
     if (kind === "sign" && this.#words.length > 0) return this.#sign(random);
-    return this.#single(random, kind === "large" ? this.#largeAugmenter : this.#augmenter);
+    if (kind === "large") return (chance(random, 0.5) ? this.#quiz : this.#single).call(this, random, kind);
+    return kind === "quiz" ? this.#quiz(random, kind) : this.#single(random, "single");
+  }
+
+  #augment(drawing: Drawing, kind: ExampleKind, random: Random): { picture: Picture; faithful: boolean } {
+    return (kind === "large" ? this.#largeAugmenter : this.#augmenter).augment(drawing, random);
   }
 
   /** Mostly the name comes first, before any other answer gives it away; later answers can build on it. */
-  #single(random: Random, augmenter: Augmenter): Example {
+  #single(random: Random, kind: ExampleKind): Example {
     const drawing = this.#sampler.next(random);
-    const { picture, faithful } = augmenter.augment(drawing, random);
-    const kinds = faithful ? oneKinds : uncolouredKinds;
+    const { picture, faithful } = this.#augment(drawing, kind, random);
+    const kinds = faithful ? weights(singleKinds) : uncoloured(weights(singleKinds));
     const name = this.#questions.about(drawing, "name", random)!;
     const ask = (): Turn | undefined => this.#questions.about(drawing, pickWeighted<SingleKind>(random, kinds), random);
-    const turns = this.#collect(random, ask, [name]);
+    const turns = this.#collect(random, kind, ask, [name]);
     return { images: [picture], turns: chance(random, 0.75) ? [name, ...shuffled(random, turns.slice(1))] : shuffled(random, turns) };
+  }
+
+  /**
+   * Questions that only the picture answers: never the name, and after the yes to one name or kind no other is asked, since
+   * all would be answered with no.
+   */
+  #quiz(random: Random, kind: ExampleKind): Example {
+    const drawing = this.#sampler.next(random);
+    const { picture, faithful } = this.#augment(drawing, kind, random);
+    const kinds = faithful ? weights(quizKinds) : uncoloured(weights(quizKinds));
+    const known = new Set<string>();
+    const ask = (): Turn | undefined => {
+      const turn = this.#questions.about(drawing, pickWeighted<SingleKind>(random, kinds), random);
+      if (!turn || known.has(turn.kind)) return undefined;
+      if (turn.answer === "Yes" && (turn.kind === "yn_name" || turn.kind === "yn_kind")) known.add(turn.kind);
+      return turn;
+    };
+    return { images: [picture], turns: this.#collect(random, kind, ask, []) };
   }
 
   #collage(random: Random): Example {
@@ -109,7 +139,7 @@ export class DialogueMaker {
     const subject = { concepts: drawings.map(({ concept }) => concept), ...arrangement };
     const ask = (): Turn | undefined => askCollage(this.#questions, subject, pickWeighted(random, weights(collageKinds)), random);
     const first = odd ? askCollage(this.#questions, subject, "odd", random) : undefined;
-    return { images: [picture], turns: shuffled(random, this.#collect(random, ask, first ? [first] : [])) };
+    return { images: [picture], turns: shuffled(random, this.#collect(random, "collage", ask, first ? [first] : [])) };
   }
 
   #four(random: Random): Drawing[] {
@@ -130,7 +160,7 @@ export class DialogueMaker {
     const images = [first, second].map((drawing) => this.#augmenter.augment(drawing, random).picture);
     const ask = (): Turn | undefined =>
       askPair([first.concept, second.concept], pickWeighted(random, weights(pairKinds)), random);
-    return { images, turns: shuffled(random, this.#collect(random, ask, [])) };
+    return { images, turns: shuffled(random, this.#collect(random, "pair", ask, [])) };
   }
 
   #sign(random: Random): Example {
@@ -138,13 +168,13 @@ export class DialogueMaker {
     const { picture, ...sign } = this.#signs.paint(drawing, pick(random, this.#words), random);
     const read = askSign(sign, drawing.concept, "read", random);
     const ask = (): Turn => askSign(sign, drawing.concept, pickWeighted(random, weights(signKinds)), random);
-    return { images: [picture], turns: shuffled(random, this.#collect(random, ask, [read])) };
+    return { images: [picture], turns: shuffled(random, this.#collect(random, "sign", ask, [read])) };
   }
 
   /** Adds questions to those given until there are as many as drawn by lot, or the picture gives no more; at least one. */
-  #collect(random: Random, ask: () => Turn | undefined, given: readonly Turn[]): Turn[] {
+  #collect(random: Random, kind: ExampleKind, ask: () => Turn | undefined, given: readonly Turn[]): Turn[] {
     const turns = [...given];
-    const wanted = integerBetween(random, ...this.#turns);
+    const wanted = integerBetween(random, ...(this.#turns ?? turnsOf[kind]));
     const key = ({ kind, question }: Turn): string => (repeatable.has(kind) ? question : kind);
     const asked = new Set(turns.map(key));
     for (let tries = 0; turns.length === 0 || (turns.length < wanted && tries < 8 * wanted); tries++) {

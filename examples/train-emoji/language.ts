@@ -6,10 +6,11 @@ import { DialogueMaker, type ExampleKind } from "./dialogue.ts";
 import { type PartRun, takeSteps } from "./steps.ts";
 
 /**
- * 1: the projector learns names as captions. 1.5: projector and language model learn to name, the one thing that takes them
- * long. 2: they learn dialogues. (LLaVA-OneVision has a stage of that number and place, for knowledge.)
+ * 1: the projector learns names as captions. Projector and language model then learn what takes them long, each by itself:
+ * 1.5, to name; 1.75, to answer what depends on the words of the question, with yes or no. 2: they learn dialogues.
+ * (LLaVA-OneVision has a stage 1.5 in that place, for knowledge.)
  */
-export type Stage = 1 | 1.5 | 2;
+export type Stage = 1 | 1.5 | 1.75 | 2;
 
 export interface LanguageRun extends PartRun {
   readonly stage: Stage;
@@ -27,8 +28,11 @@ export interface LanguageProgress {
   readonly dialoguesPerSecond: number;
 }
 
-/** How often a batch is of each sort; signs and collages take as many batches as their tiles make them slow to learn. */
-const mix: Readonly<Record<ExampleKind, number>> = { single: 0.6, large: 0.12, collage: 0.2, sign: 0.03, pair: 0.05 };
+/** How often a batch is of each sort. */
+const mixes: Readonly<Record<1.75 | 2, Readonly<Partial<Record<ExampleKind, number>>>>> = {
+  1.75: { quiz: 0.75, single: 0.15, collage: 0.1 },
+  2: { quiz: 0.22, single: 0.42, large: 0.1, collage: 0.22, pair: 0.04 },
+};
 
 /**
  * Trains a stage on a loaded model and saves the model; `batchSize` counts dialogues about single drawings. An aborted run
@@ -46,8 +50,9 @@ export async function trainLanguage(llava: Llava, run: LanguageRun): Promise<voi
   };
   const trainer = await (run.resume ? Trainer.resume(llava, run.output, options) : Trainer.create(llava, options));
   const lesson = (random: Random): Promise<Batch> => {
-    if (stage === 2) return dialogueBatch(llava, { maker, batchSize, mix }, random);
-    return (stage === 1 ? captionBatch : nameBatch)(llava, { maker, batchSize }, random);
+    if (stage === 1) return captionBatch(llava, { maker, batchSize }, random);
+    if (stage === 1.5) return nameBatch(llava, { maker, batchSize }, random);
+    return dialogueBatch(llava, { maker, batchSize, mix: mixes[stage] }, random);
   };
   await takeSteps<Batch, StepResult>(trainer, run, lesson, ({ inputIds }) => inputIds.length, ({ step, results, samples, seconds }) => {
     const loss = results.reduce((sum, result) => sum + result.loss, 0) / results.length;

@@ -153,12 +153,12 @@ describe("dialogues", () => {
       const { images, turns } = maker.next(random, kind);
       expect(images).toHaveLength(kind === "pair" ? 2 : 1);
       for (const { width, height, data } of images) {
-        expect([width, height]).toEqual(kind === "single" || kind === "pair" ? [32, 32] : [64, 64]);
+        expect([width, height]).toEqual(["single", "quiz", "pair"].includes(kind) ? [32, 32] : [64, 64]);
         expect(data).toHaveLength(width * height * 3);
       }
       expect(new Set(turns.map(({ question }) => question)).size).toBe(turns.length);
       expect(turns.length).toBeGreaterThan(0);
-      expect(turns.length).toBeLessThanOrEqual(5);
+      expect(turns.length).toBeLessThanOrEqual(13);
       for (const turn of turns) {
         expect(kinds).toContain(turn.kind);
         expect(turn.answer).not.toBe("");

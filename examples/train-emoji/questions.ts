@@ -19,6 +19,9 @@ export const singleKinds = {
   yn_name: 0.17, yn_kind: 0.08, yn_colour: 0.07, yn_attr: 0.1,
 } as const;
 
+/** The kinds of a quiz: all answered with yes or no. */
+export const quizKinds = { yn_name: 0.3, yn_kind: 0.28, yn_colour: 0.28, yn_attr: 0.14 } as const;
+
 export type SingleKind = keyof typeof singleKinds;
 
 /** Kinds that need to know the drawing's colours. */

@@ -6,7 +6,7 @@ import { Llava } from "llava-webgpu";
 import { Random } from "llava-webgpu/train";
 import { afterAll, describe, expect, it } from "vitest";
 import { Checkpoint, openFolder } from "llava-webgpu/weights";
-import { DialogueMaker } from "./dialogue.ts";
+import { DialogueMaker, exampleKinds } from "./dialogue.ts";
 import { dialogueBatch } from "./dialogue-batches.ts";
 import type { Drawing, Drawings } from "./drawings.ts";
 import { type LanguageProgress, trainLanguage } from "./language.ts";
@@ -101,7 +101,8 @@ describe("language", () => {
     const stages = [
       { stage: 1, from: "random", to: "stage-1", parts: "projector" },
       { stage: 1.5, from: "stage-1", to: "stage-1.5", parts: "language newline projector" },
-      { stage: 2, from: "stage-1.5", to: "stage-2", towerFactor: 0.2, parts: "language newline projector vision" },
+      { stage: 1.75, from: "stage-1.5", to: "stage-1.75", parts: "language newline projector" },
+      { stage: 2, from: "stage-1.75", to: "stage-2", towerFactor: 0.2, parts: "language newline projector vision" },
     ] as const;
     for (const { from, to, parts, ...stage } of stages) {
       const llava = await load(from);
@@ -110,13 +111,13 @@ describe("language", () => {
       await llava.dispose();
       expect(await moved(from, to)).toBe(parts);
     }
-    expect(reports).toMatchObject([{ stage: 1, step: 2 }, { stage: 1.5, step: 2 }, { stage: 2, step: 2 }]);
+    expect(reports).toMatchObject([{ stage: 1, step: 2 }, { stage: 1.5, step: 2 }, { stage: 1.75, step: 2 }, { stage: 2, step: 2 }]);
     const llava = await load("stage-2");
     expect((await llava.generate({ images: [{ width: SIDE, height: SIDE, data: placed[0]!.natural! }], prompt: "What is this?" }, { maxNewTokens: 2 })).tokens).toHaveLength(2);
     await llava.dispose();
   });
 
-  it.each(["single", "large", "collage", "pair", "sign"] as const)("makes batches of %s whose prompts are those of questions asked", async (kind) => {
+  it.each(exampleKinds)("makes batches of %s whose prompts are those of questions asked", async (kind) => {
     const llava = await load("random");
     const batch = await dialogueBatch(llava, { maker, batchSize: 4, mix: { [kind]: 1 } }, new Random(5));
     expect(batch.inputIds[0]!.length % 16).toBe(0);

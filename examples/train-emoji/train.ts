@@ -1,10 +1,10 @@
 /**
- * Trains the default model from random weights: tokenizer, vision tower by labels, stages 1, 1.5 and 2. See README.md.
+ * Trains the default model from random weights: tokenizer, vision tower by labels, stages 1, 1.5, 1.75 and 2. See README.md.
  *
- *     --output FOLDER [--cache FOLDER] [--adapter NAME] [--steps TOWER,STAGE1,STAGE1.5,STAGE2] [--resume]
+ *     --output FOLDER [--cache FOLDER] [--adapter NAME] [--steps TOWER,STAGE1,STAGE1.5,STAGE1.75,STAGE2] [--resume]
  *
- * Each part is a folder below the output: `random`, `tower`, `stage-1`, `stage-1.5`, `stage-2`; a part whose folder has a model is not
- * done again. Ctrl-C writes a checkpoint, and `--resume` goes on from it. Losses go to `log.jsonl`, their curve to `curve.svg`.
+ * Each part is a folder below the output: `random`, `tower`, `stage-1`, `stage-1.5`, `stage-1.75`, `stage-2`; a part whose
+ * folder has a model is not done again. Ctrl-C writes a checkpoint, and `--resume` goes on from it. Losses go to `log.jsonl`, their curve to `curve.svg`.
  */
 import { appendFileSync, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -24,12 +24,13 @@ import { loadWords, type WordMask } from "./words.ts";
 
 const SEED = 1;
 
-/** What Muon's matrices learn at, what AdamW's tensors and the tower get of it, pictures of a batch, and steps. */
+/** What Muon's matrices learn at, what AdamW's tensors get of it, pictures of a batch, and steps. */
 const settings = {
   tower: { learningRate: 4.5e-3, adamWFactor: 0.375, batchSize: 96, steps: 5500 },
   "stage-1": { learningRate: 3e-3, adamWFactor: 0.5, batchSize: 48, steps: 80 },
   "stage-1.5": { learningRate: 5e-3, adamWFactor: 0.5, batchSize: 64, steps: 1600 },
-  "stage-2": { learningRate: 3e-3, adamWFactor: 0.5, towerFactor: 0.25, batchSize: 32, steps: 3000 },
+  "stage-1.75": { learningRate: 2.5e-3, adamWFactor: 0.5, batchSize: 96, steps: 1200 },
+  "stage-2": { learningRate: 2e-3, adamWFactor: 0.5, batchSize: 96, steps: 1200 },
 } as const;
 
 type Part = keyof typeof settings;
@@ -37,7 +38,7 @@ type Part = keyof typeof settings;
 /** In their order. */
 const parts = Object.keys(settings) as Part[];
 
-const stages = { "stage-1": 1, "stage-1.5": 1.5, "stage-2": 2 } as const;
+const stages = { "stage-1": 1, "stage-1.5": 1.5, "stage-1.75": 1.75, "stage-2": 2 } as const;
 
 export interface TrainOptions {
   readonly output: string;
@@ -117,7 +118,7 @@ export async function main(args: string[]): Promise<void> {
   const counts = steps?.split(",").map(Number);
   if (!output) throw new EmojiDataError("train: expected --output FOLDER, where checkpoints and models go", "--output");
   if (counts?.some((count) => !(Number.isInteger(count) && count > 0)) || (counts && counts.length !== parts.length)) {
-    throw new EmojiDataError(`train: expected --steps of four whole numbers, such as 5500,80,1600,3000, got ${steps}`, "--steps");
+    throw new EmojiDataError(`train: expected --steps of five whole numbers, such as 5500,80,1600,1200,1200, got ${steps}`, "--steps");
   }
   mkdirSync(output, { recursive: true });
   const stop = new AbortController();

@@ -77,8 +77,7 @@ export class Dialogues extends Lessons {
   constructor(options: LessonOptions, talk: Talk) {
     super(options);
     const { drawings, tile, batchSize } = options;
-    const mix = { single: 1, large: 0, collage: 0, pair: 0, sign: 0 };
-    this.#maker = new DialogueMaker({ concepts: drawings.concepts, drawings: drawings.training, tile, mix, turns: [2, 4] });
+    this.#maker = new DialogueMaker({ concepts: drawings.concepts, drawings: drawings.training, tile, turns: [2, 4] });
     this.#augmenter = new Augmenter(tile);
     this.#questions = new Questions(drawings.concepts);
     this.#known = [...new Set(talk.things.map(({ name }) => name))]
