@@ -1,15 +1,15 @@
 /** Training examples: one or two pictures, and a dialogue of some questions about them. */
 import type { Random } from "llava-webgpu/train";
-import { Augmenter } from "./augment.ts";
+import { type Augmented, Augmenter } from "./augment.ts";
 import { CollagePainter } from "./collage.ts";
 import { askCollage, collageKinds } from "./collage-questions.ts";
 import type { Concept } from "./concepts.ts";
 import type { Drawing } from "./drawings.ts";
 import { arrange } from "./layouts.ts";
-import { chance, integerBetween, pick, pickWeighted, shuffled } from "./lots.ts";
+import { between, chance, integerBetween, pick, pickWeighted, shuffled } from "./lots.ts";
 import { byConcept, oddFour } from "./odd.ts";
 import { askPair, pairKinds } from "./pair-questions.ts";
-import type { Picture } from "./picture.ts";
+import { cutMiddle, type Picture } from "./picture.ts";
 import { colourKinds, Questions, quizKinds, type SingleKind, singleKinds, type Turn } from "./questions.ts";
 import { DrawingSampler } from "./sampler.ts";
 import { askSign, signKinds } from "./sign-questions.ts";
@@ -98,8 +98,15 @@ export class DialogueMaker {
     return kind === "quiz" ? this.#quiz(random, kind) : this.#single(random, "single");
   }
 
-  #augment(drawing: Drawing, kind: ExampleKind, random: Random): { picture: Picture; faithful: boolean } {
-    return (kind === "large" ? this.#largeAugmenter : this.#augmenter).augment(drawing, random);
+  /** Every third large picture is wider than tall or taller than wide. */
+  #augment(drawing: Drawing, kind: ExampleKind, random: Random): Augmented {
+    if (kind !== "large") return this.#augmenter.augment(drawing, random);
+    if (!chance(random, 0.35)) return this.#largeAugmenter.augment(drawing, random);
+    const short = between(random, 0.6, 0.9);
+    const { picture, faithful } = this.#largeAugmenter.augment(drawing, random, { scale: [0.75 * short, short] });
+    const side = Math.round(short * picture.width);
+    const [width, height] = chance(random, 0.5) ? [picture.width, side] : [side, picture.height];
+    return { picture: cutMiddle(picture, width, height), faithful };
   }
 
   /** Mostly the name comes first, before any other answer gives it away; later answers can build on it. */

@@ -46,3 +46,14 @@ export function toPicture({ width, height, data }: Canvas): Picture {
   for (let i = 0; i < data.length; i++) bytes[i] = Math.min(255, Math.max(0, data[i] * 255 + 0.5));
   return { width, height, data: bytes };
 }
+
+/** The middle of a picture. */
+export function cutMiddle(picture: Picture, width: number, height: number): Picture {
+  const [left, top] = [(picture.width - width) >> 1, (picture.height - height) >> 1];
+  const data = new Uint8Array(width * height * 3);
+  for (let y = 0; y < height; y++) {
+    const from = 3 * ((top + y) * picture.width + left);
+    data.set(picture.data.subarray(from, from + 3 * width), 3 * y * width);
+  }
+  return { width, height, data };
+}
