@@ -35,7 +35,7 @@ const given = process.argv.slice(2);
 const has = (...options) => given.some((word) => options.includes(word.split("=")[0]));
 const words = ["run", ...given];
 if (!has("--messages", "--help", "-h")) {
-  if (!has("--image", "--video")) words.push("--image", join(root, "models/emoji-llava/samples/pizza-wide.png"));
+  if (!has("--image", "--video")) words.push("--image", join(root, "models/emoji-llava/samples/apple.png"));
   if (!has("--prompt")) words.push("--prompt", "Describe the picture.");
 }
 console.error(`> llava ${words.map((word) => (/^[\w./-]+$/.test(word) ? word : JSON.stringify(word))).join(" ")}\n`);

@@ -7,7 +7,7 @@ import { createFile, type TensorToWrite, writeSafetensors } from "../../weights/
 import { writeData } from "./data.ts";
 import type { TrainSize } from "./sizes.ts";
 
-const tokenizer = fileURLToPath(new URL("../../models/emoji-llava/", import.meta.url));
+const tokenizer = fileURLToPath(new URL("../../examples/tokenizer/", import.meta.url));
 
 /** What a size is trained from. */
 export interface TrainFiles {

@@ -1,9 +1,9 @@
-/** A tiny LLaVA with random weights, which takes the default model's tokenizer. */
+/** A tiny LLaVA with random weights. */
 import { fileURLToPath } from "node:url";
 import { type Initialisation, type ModelSizes, writeRandomModel } from "../random-model.ts";
 import { SIZE } from "./pictures.ts";
 
-const tokenizer = fileURLToPath(new URL("../../models/emoji-llava/", import.meta.url));
+const tokenizer = fileURLToPath(new URL("../tokenizer/", import.meta.url));
 
 const sizes: ModelSizes = {
   vision: { imageSize: SIZE, patch: 8, width: 64, layers: 3, heads: 2, inner: 128, activation: "quick_gelu" },

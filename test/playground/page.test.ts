@@ -121,8 +121,8 @@ describe.each(browsers)("the playground in $name", (each) => {
     expect(await page.locator("#timings").innerText()).toMatch(
       new RegExp(String.raw`Load${figure}Vision${figure}First token${figure}Speed\s[\d.]+ tokens/s`),
     );
-    expect(await text("caption")).toBe("The picture as 48 × 48 pixels; 36 image tokens in the prompt.");
-    expect(await page.locator("#tiles canvas").count()).toBe(1);
+    expect(await text("caption")).toBe("AnyRes: a base tile with the whole picture, and 2 rows of 2 tiles cut from 144 × 144 pixels: 5 tiles of 72 × 72; 88 image tokens in the prompt.");
+    expect(await page.locator("#tiles canvas").count()).toBe(5);
   });
 });
 
