@@ -20,7 +20,7 @@ export class Turns {
     let end!: () => void;
     this.#last = new Promise<void>((resolve) => (end = resolve));
     try {
-      await settledOrAborted(before, signal);
+      await (signal ? settledOrAborted(before, signal) : before);
     } catch (reason) {
       void before.then(end);
       throw reason;
@@ -59,11 +59,7 @@ export class Calls {
 }
 
 /** Waits for a promise, but no longer than until the signal is aborted; throws the signal's reason then. */
-async function settledOrAborted(promise: Promise<unknown>, signal?: AbortSignal): Promise<void> {
-  if (!signal) {
-    await promise;
-    return;
-  }
+async function settledOrAborted(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
   let stop!: () => void;
   const aborted = new Promise<void>((resolve) => (stop = resolve));
   signal.addEventListener("abort", stop, { once: true });

@@ -38,8 +38,6 @@ export interface DialogueOptions {
   readonly words?: readonly WordMask[];
   /** Side of a tile: of pictures of one drawing, unless they are large; the others have twice as much. */
   readonly tile: number;
-  /** How often each sort of example is made. */
-  readonly mix?: Readonly<Record<ExampleKind, number>>;
   /** Fewest and most questions of an example; by default the more, the longer its pictures are. */
   readonly turns?: readonly [number, number];
 }
@@ -61,7 +59,17 @@ const repeatable: ReadonlySet<string> = new Set([
 ]);
 
 const weights = <K extends string>(kinds: Readonly<Record<K, number>>): [K, number][] => Object.entries(kinds) as [K, number][];
-const uncoloured = <K extends string>(kinds: readonly [K, number][]): [K, number][] => kinds.filter(([kind]) => !colourKinds.has(kind));
+
+/** How often each sort of example is made, unless one is asked for. */
+const mix = weights<ExampleKind>({ single: 0.4, quiz: 0.08, large: 0.1, collage: 0.24, pair: 0.08, sign: 0.1 });
+
+/** What may be asked about a picture whose colours are the drawing's, and about others. */
+function lotsOf<K extends SingleKind>(kinds: Readonly<Record<K, number>>): Record<"faithful" | "recoloured", [SingleKind, number][]> {
+  const faithful: [SingleKind, number][] = weights(kinds);
+  return { faithful, recoloured: faithful.filter(([kind]) => !colourKinds.has(kind)) };
+}
+const singleLots = lotsOf(singleKinds);
+const quizLots = lotsOf(quizKinds);
 
 /** Makes training examples; the same random numbers give the same examples. */
 export class DialogueMaker {
@@ -73,10 +81,9 @@ export class DialogueMaker {
   readonly #largeAugmenter: Augmenter;
   readonly #collages: CollagePainter;
   readonly #signs: SignPainter;
-  readonly #mix: [ExampleKind, number][];
   readonly #turns: readonly [number, number] | undefined;
 
-  constructor({ concepts, drawings, words = [], tile, mix, turns }: DialogueOptions) {
+  constructor({ concepts, drawings, words = [], tile, turns }: DialogueOptions) {
     this.#questions = new Questions(concepts);
     this.#sampler = new DrawingSampler(drawings);
     this.#byConcept = byConcept(drawings);
@@ -85,17 +92,16 @@ export class DialogueMaker {
     this.#collages = new CollagePainter(2 * tile);
     this.#signs = new SignPainter(tile);
     this.#words = words.filter((word) => this.#signs.fits(word));
-    this.#mix = weights(mix ?? { single: 0.4, quiz: 0.08, large: 0.1, collage: 0.24, pair: 0.08, sign: 0.1 });
     this.#turns = turns;
   }
 
   /** One example, of a random sort unless `kind` says which. */
-  next(random: Random, kind: ExampleKind = pickWeighted(random, this.#mix)): Example {
+  next(random: Random, kind: ExampleKind = pickWeighted(random, mix)): Example {
     if (kind === "collage") return this.#collage(random);
     if (kind === "pair") return this.#pair(random);
     if (kind === "sign" && this.#words.length > 0) return this.#sign(random);
-    if (kind === "large") return (chance(random, 0.5) ? this.#quiz : this.#single).call(this, random, kind);
-    return kind === "quiz" ? this.#quiz(random, kind) : this.#single(random, "single");
+    if (kind === "quiz" || (kind === "large" && chance(random, 0.5))) return this.#quiz(random, kind);
+    return this.#single(random, kind === "large" ? kind : "single");
   }
 
   /** Every third large picture is wider than tall or taller than wide. */
@@ -113,9 +119,9 @@ export class DialogueMaker {
   #single(random: Random, kind: ExampleKind): Example {
     const drawing = this.#sampler.next(random);
     const { picture, faithful } = this.#augment(drawing, kind, random);
-    const kinds = faithful ? weights(singleKinds) : uncoloured(weights(singleKinds));
+    const lots = singleLots[faithful ? "faithful" : "recoloured"];
     const name = this.#questions.about(drawing, "name", random)!;
-    const ask = (): Turn | undefined => this.#questions.about(drawing, pickWeighted<SingleKind>(random, kinds), random);
+    const ask = (): Turn | undefined => this.#questions.about(drawing, pickWeighted(random, lots), random);
     const turns = this.#collect(random, kind, ask, [name]);
     return { images: [picture], turns: chance(random, 0.75) ? [name, ...shuffled(random, turns.slice(1))] : shuffled(random, turns) };
   }
@@ -127,10 +133,10 @@ export class DialogueMaker {
   #quiz(random: Random, kind: ExampleKind): Example {
     const drawing = this.#sampler.next(random);
     const { picture, faithful } = this.#augment(drawing, kind, random);
-    const kinds = faithful ? weights(quizKinds) : uncoloured(weights(quizKinds));
+    const lots = quizLots[faithful ? "faithful" : "recoloured"];
     const known = new Set<string>();
     const ask = (): Turn | undefined => {
-      const turn = this.#questions.about(drawing, pickWeighted<SingleKind>(random, kinds), random);
+      const turn = this.#questions.about(drawing, pickWeighted(random, lots), random);
       if (!turn || known.has(turn.kind)) return undefined;
       if (turn.answer === "Yes" && (turn.kind === "yn_name" || turn.kind === "yn_kind")) known.add(turn.kind);
       return turn;
