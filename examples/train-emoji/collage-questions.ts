@@ -9,6 +9,9 @@ import { isAmong, wordings, yesNo } from "./wordings.ts";
 /** The kinds, and how often each is asked in training. */
 export const collageKinds = { count: 0.18, pos_name: 0.32, pos_kind: 0.16, where: 0.18, among: 0.12, odd: 0.04 } as const;
 
+/** The kinds that search for a thing by its name, and others that help to find it. */
+export const searchKinds = { where: 0.45, among: 0.4, pos_kind: 0.15 } as const;
+
 export type CollageKind = keyof typeof collageKinds;
 
 /** A picture of several drawings: what lies in each of the taken cells. */

@@ -2,14 +2,14 @@
 import type { Random } from "llava-webgpu/train";
 import { type Augmented, Augmenter } from "./augment.ts";
 import { CollagePainter } from "./collage.ts";
-import { askCollage, collageKinds } from "./collage-questions.ts";
+import { askCollage, type CollageKind, collageKinds, searchKinds } from "./collage-questions.ts";
 import type { Concept } from "./concepts.ts";
 import type { Drawing } from "./drawings.ts";
 import { arrange } from "./layouts.ts";
 import { between, chance, integerBetween, pick, pickWeighted, shuffled } from "./lots.ts";
 import { byConcept, oddFour } from "./odd.ts";
 import { askPair, pairKinds } from "./pair-questions.ts";
-import { cutMiddle, type Picture } from "./picture.ts";
+import { cutMiddle, type Picture, quarterOf } from "./picture.ts";
 import { colourKinds, Questions, quizKinds, type SingleKind, singleKinds, type Turn } from "./questions.ts";
 import { DrawingSampler } from "./sampler.ts";
 import { askSign, signKinds } from "./sign-questions.ts";
@@ -23,10 +23,11 @@ export interface Example {
 }
 
 /**
- * What a picture shows, one drawing in one tile ("single", "quiz") or in four ("large"), several drawings, or a word beside
- * one; a quiz asks many questions that are answered with yes or no.
+ * What the pictures show: one drawing in one tile ("single", "quiz") or in four ("large"), several drawings ("collage", "search"),
+ * two pictures ("pair"), a word beside a drawing ("sign") or alone in one tile ("word"). A quiz asks many questions that are answered
+ * with yes or no, a search where things are and whether they are there.
  */
-export const exampleKinds = ["single", "quiz", "large", "collage", "pair", "sign"] as const;
+export const exampleKinds = ["single", "quiz", "large", "collage", "search", "pair", "sign", "word"] as const;
 
 export type ExampleKind = (typeof exampleKinds)[number];
 
@@ -47,7 +48,7 @@ const counts = [[2, 26], [3, 20], [4, 24], [5, 11], [6, 11], [7, 2], [8, 2], [9,
 
 /** Fewest and most questions of each sort of example: pictures of many tokens are worth more of them. */
 const turnsOf: Readonly<Record<ExampleKind, readonly [number, number]>> = {
-  single: [2, 5], quiz: [9, 13], large: [4, 7], collage: [4, 8], pair: [3, 6], sign: [3, 6],
+  single: [2, 5], quiz: [9, 13], large: [4, 7], collage: [4, 8], search: [7, 12], pair: [6, 10], sign: [3, 6], word: [1, 1],
 };
 
 /** How the two pictures of a pair are related: about half of the questions whether they are the same get a yes. */
@@ -60,8 +61,8 @@ const repeatable: ReadonlySet<string> = new Set([
 
 const weights = <K extends string>(kinds: Readonly<Record<K, number>>): [K, number][] => Object.entries(kinds) as [K, number][];
 
-/** How often each sort of example is made, unless one is asked for. */
-const mix = weights<ExampleKind>({ single: 0.4, quiz: 0.08, large: 0.1, collage: 0.24, pair: 0.08, sign: 0.1 });
+/** How often each sort of example is made, unless one is asked for: all questions, and all answers. */
+const mix: [ExampleKind, number][] = [["single", 0.4], ["quiz", 0.08], ["large", 0.1], ["collage", 0.24], ["pair", 0.08], ["sign", 0.1]];
 
 /** What may be asked about a picture whose colours are the drawing's, and about others. */
 function lotsOf<K extends SingleKind>(kinds: Readonly<Record<K, number>>): Record<"faithful" | "recoloured", [SingleKind, number][]> {
@@ -97,9 +98,9 @@ export class DialogueMaker {
 
   /** One example, of a random sort unless `kind` says which. */
   next(random: Random, kind: ExampleKind = pickWeighted(random, mix)): Example {
-    if (kind === "collage") return this.#collage(random);
+    if (kind === "collage" || kind === "search") return this.#collage(random, kind);
     if (kind === "pair") return this.#pair(random);
-    if (kind === "sign" && this.#words.length > 0) return this.#sign(random);
+    if ((kind === "sign" || kind === "word") && this.#words.length > 0) return this.#sign(random, kind);
     if (kind === "quiz" || (kind === "large" && chance(random, 0.5))) return this.#quiz(random, kind);
     return this.#single(random, kind === "large" ? kind : "single");
   }
@@ -144,15 +145,16 @@ export class DialogueMaker {
     return { images: [picture], turns: this.#collect(random, kind, ask, []) };
   }
 
-  #collage(random: Random): Example {
-    const odd = chance(random, 0.1);
+  #collage(random: Random, kind: "collage" | "search"): Example {
+    const kinds: [CollageKind, number][] = kind === "search" ? weights(searchKinds) : weights(collageKinds);
+    const odd = kind === "collage" && chance(random, 0.1);
     const drawings = odd ? this.#four(random) : this.#several(pickWeighted(random, counts), random);
     const arrangement = arrange(drawings.length, random);
     const { picture } = this.#collages.paint(drawings, arrangement, random);
     const subject = { concepts: drawings.map(({ concept }) => concept), ...arrangement };
-    const ask = (): Turn | undefined => askCollage(this.#questions, subject, pickWeighted(random, weights(collageKinds)), random);
+    const ask = (): Turn | undefined => askCollage(this.#questions, subject, pickWeighted(random, kinds), random);
     const first = odd ? askCollage(this.#questions, subject, "odd", random) : undefined;
-    return { images: [picture], turns: shuffled(random, this.#collect(random, "collage", ask, first ? [first] : [])) };
+    return { images: [picture], turns: shuffled(random, this.#collect(random, kind, ask, first ? [first] : [])) };
   }
 
   #four(random: Random): Drawing[] {
@@ -176,10 +178,11 @@ export class DialogueMaker {
     return { images, turns: shuffled(random, this.#collect(random, "pair", ask, [])) };
   }
 
-  #sign(random: Random): Example {
+  #sign(random: Random, kind: "sign" | "word"): Example {
     const drawing = this.#sampler.next(random);
     const { picture, ...sign } = this.#signs.paint(drawing, pick(random, this.#words), random);
     const read = askSign(sign, drawing.concept, "read", random);
+    if (kind === "word") return { images: [quarterOf(picture, sign.corner)], turns: [read] };
     const ask = (): Turn => askSign(sign, drawing.concept, pickWeighted(random, weights(signKinds)), random);
     return { images: [picture], turns: shuffled(random, this.#collect(random, "sign", ask, [read])) };
   }

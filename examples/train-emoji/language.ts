@@ -7,7 +7,8 @@ import { type PartRun, takeSteps } from "./steps.ts";
 
 /**
  * 1: the projector learns names as captions. Projector and language model then learn what takes them long, each by itself:
- * 1.5, to name; 1.75, to answer what depends on the words of the question, with yes or no. 2: they learn dialogues.
+ * 1.5, to name; 1.75, to answer what depends on the words of the question, to compare, to search, and to read. 2: they learn
+ * dialogues.
  * (LLaVA-OneVision has a stage 1.5 in that place, for knowledge.)
  */
 export type Stage = 1 | 1.5 | 1.75 | 2;
@@ -30,8 +31,8 @@ export interface LanguageProgress {
 
 /** How often a batch is of each sort. */
 const mixes: Readonly<Record<1.75 | 2, Readonly<Partial<Record<ExampleKind, number>>>>> = {
-  1.75: { quiz: 0.75, single: 0.15, collage: 0.1 },
-  2: { quiz: 0.22, single: 0.42, large: 0.1, collage: 0.22, pair: 0.04 },
+  1.75: { quiz: 0.2, pair: 0.3, search: 0.2, word: 0.15, single: 0.15 },
+  2: { single: 0.35, quiz: 0.12, large: 0.1, collage: 0.16, search: 0.06, pair: 0.1, sign: 0.05, word: 0.06 },
 };
 
 /**

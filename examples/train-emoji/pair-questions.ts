@@ -7,7 +7,7 @@ import type { Turn } from "./questions.ts";
 import { wordings, yesNo } from "./wordings.ts";
 
 /** The kinds, and how often each is asked in training. */
-export const pairKinds = { same: 0.22, same_kind: 0.16, both: 0.2, which: 0.2, nth_name: 0.22 } as const;
+export const pairKinds = { same: 0.25, same_kind: 0.25, both: 0.15, which: 0.2, nth_name: 0.15 } as const;
 
 export type PairKind = keyof typeof pairKinds;
 

@@ -49,7 +49,16 @@ export function toPicture({ width, height, data }: Canvas): Picture {
 
 /** The middle of a picture. */
 export function cutMiddle(picture: Picture, width: number, height: number): Picture {
-  const [left, top] = [(picture.width - width) >> 1, (picture.height - height) >> 1];
+  return cut(picture, (picture.width - width) >> 1, (picture.height - height) >> 1, width, height);
+}
+
+/** One of the four quarters of a picture, by number: top left, top right, bottom left, bottom right. */
+export function quarterOf(picture: Picture, corner: number): Picture {
+  const [width, height] = [picture.width / 2, picture.height / 2];
+  return cut(picture, (corner % 2) * width, (corner >> 1) * height, width, height);
+}
+
+function cut(picture: Picture, left: number, top: number, width: number, height: number): Picture {
   const data = new Uint8Array(width * height * 3);
   for (let y = 0; y < height; y++) {
     const from = 3 * ((top + y) * picture.width + left);

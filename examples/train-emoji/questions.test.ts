@@ -153,7 +153,7 @@ describe("dialogues", () => {
       const { images, turns } = maker.next(random, kind);
       expect(images).toHaveLength(kind === "pair" ? 2 : 1);
       for (const { width, height, data } of images) {
-        const small = ["single", "quiz", "pair"].includes(kind);
+        const small = ["single", "quiz", "pair", "word"].includes(kind);
         expect(Math.max(width, height)).toBe(small ? 32 : 64);
         if (kind === "large") expect(Math.min(width, height)).toBeGreaterThanOrEqual(0.6 * 64 - 1);
         else expect(width).toBe(height);

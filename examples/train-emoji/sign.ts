@@ -1,4 +1,4 @@
-/** Pictures of a drawing and a written word: small print that only the tiles of AnyRes resolve. */
+/** Pictures of a drawing and a written word, which the tiles of AnyRes show twice as large as the whole picture does. */
 import type { Random } from "llava-webgpu/train";
 import { cellOf } from "./collage.ts";
 import { develop } from "./develop.ts";
@@ -20,8 +20,10 @@ export interface Sign {
   readonly drawingCorner: number;
 }
 
-/** Room between a word and the border of its quarter, in pixels. */
+/** Least room between a word and the border of its quarter, in pixels. */
 const MARGIN = 3;
+/** Most that a word lies off the middle of its quarter, in pixels. */
+const SHIFT = 6;
 
 /** Paints signs on squares of twice the tile's side; its buffers serve all pictures. */
 export class SignPainter {
@@ -52,11 +54,18 @@ export class SignPainter {
     sampleDrawing(drawing, pose, this.#layer, this.tile);
     layOver(canvas, this.#layer, { ...place, size: this.tile });
     const quarter = cellOf({ layout: "2x2" }, corner, canvas.width);
-    const left = quarter.left + integerBetween(random, MARGIN, this.tile - MARGIN - mask.width);
-    const top = quarter.top + integerBetween(random, MARGIN, this.tile - MARGIN - mask.height);
+    const left = quarter.left + this.#moved(mask.width, random);
+    const top = quarter.top + this.#moved(mask.height, random);
     writeWord(canvas, mask, left, top, random);
     develop(canvas, random, { wild: chance(random, 0.1), rough: 0.05, cutOut: 0 });
     return { picture: toPicture(canvas), word: mask.word, corner, drawingCorner };
+  }
+
+  /** Where something of a length begins: in the middle of the quarter, give or take. */
+  #moved(length: number, random: Random): number {
+    const slack = this.tile - length;
+    const most = Math.min(SHIFT, Math.floor(slack / 2) - MARGIN);
+    return Math.floor(slack / 2) + integerBetween(random, -most, most);
   }
 }
 

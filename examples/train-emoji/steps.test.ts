@@ -45,6 +45,7 @@ describe("taking steps", () => {
     let made = 0;
     await takeSteps(trainer, run, () => made++, () => 1, ({ results }) => void reported.push(...results));
     expect(reported).toEqual([0, 1, 2]);
+    expect(made).toBe(3);
     expect(trainer.events).toEqual(["checkpoint 2", "checkpoint 3", "save", "disposed"]);
   });
 

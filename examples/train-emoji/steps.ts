@@ -66,7 +66,8 @@ export async function takeSteps<B, R>(
       samples += sizeOf(next);
       const following = trainer.stepCount + 1;
       // While the step is with the GPU the next batch is made.
-      const [result, made] = await Promise.all([trainer.step(next), afterImmediate().then(() => batchOf(following))]);
+      const make = async (): Promise<B> => (following < steps ? batchOf(following) : next);
+      const [result, made] = await Promise.all([trainer.step(next), afterImmediate().then(make)]);
       results.push(result);
       next = made;
       const step = trainer.stepCount;

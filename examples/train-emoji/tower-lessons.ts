@@ -7,7 +7,7 @@ import type { Concept } from "./concepts.ts";
 import type { Drawing } from "./drawings.ts";
 import { arrange } from "./layouts.ts";
 import { chance, integerBetween, pick } from "./lots.ts";
-import type { Picture } from "./picture.ts";
+import { type Picture, quarterOf } from "./picture.ts";
 import { normalised } from "./pixels.ts";
 import { DrawingSampler } from "./sampler.ts";
 import { SignPainter } from "./sign.ts";
@@ -27,20 +27,26 @@ export interface TowerLessonOptions {
   readonly patch: number;
   /** Pictures of a batch. */
   readonly batchSize: number;
-  /** Shares of collages and of signs among them; 0.2 and 0.1. */
+  /** Shares of collages and of signs among them; 0.2 and 0.3. */
   readonly collages?: number;
   readonly signs?: number;
   /** Probability that a single drawing is mixed with another; 0.1. */
   readonly mixed?: number;
 }
 
-/** What the labels of every head count against the concept's. */
-const shares = { kind: 1, tag: 0.5, colour: 0.3, count: 0.2 } as const;
+/** What the labels of every head count against the concept's, or a letter's against the word's. */
+const shares = { kind: 1, tag: 0.5, colour: 0.3, count: 0.2, letter: 0.5 } as const;
 
-/** Makes batches of pictures with labels of five kinds; the same random numbers give the same batches. */
+const ALPHABET = 26;
+/** Letters of the longest word. */
+const LONGEST = Math.max(...words.map(({ length }) => length));
+
+const letterHead = (place: number): string => `letter_${place}`;
+
+/** Makes batches of pictures with labels; the same random numbers give the same batches. */
 export class TowerLessons {
   /** Number of classes by head. */
-  readonly heads: Readonly<Record<"concept" | "kind" | "tag" | "colour" | "count" | "word", number>>;
+  readonly heads: Readonly<Record<string, number>>;
   /** The kind of every concept, by number. */
   readonly kinds: readonly number[];
   readonly #options: Required<TowerLessonOptions>;
@@ -52,7 +58,7 @@ export class TowerLessons {
   readonly #words: readonly WordMask[];
 
   constructor(options: TowerLessonOptions) {
-    this.#options = { collages: 0.2, signs: 0.1, mixed: 0.1, ...options };
+    this.#options = { collages: 0.2, signs: 0.3, mixed: 0.1, ...options };
     const { concepts, drawings, tile } = this.#options;
     this.#sampler = new DrawingSampler(drawings);
     this.#augmenter = new Augmenter(tile);
@@ -70,6 +76,7 @@ export class TowerLessons {
       colour: colourNames.length,
       count: MOST,
       word: words.length,
+      ...Object.fromEntries(Array.from({ length: LONGEST }, (_, place) => [letterHead(place), 1 + ALPHABET])),
     };
   }
 
@@ -122,12 +129,20 @@ export class TowerLessons {
     return halved(picture);
   }
 
-  /** The tile that holds the word. */
+  /**
+   * The tile that holds the word. It learns the word, and its letters one by one (0 behind the last), which are fewer and so
+   * learnt sooner.
+   */
   #sign(random: Random, add: Add): Picture {
     const mask = pick(random, this.#words);
     const { picture, corner } = this.#signs.paint(this.#sampler.next(random), mask, random);
-    add({ head: "word", label: words.indexOf(mask.word.toLowerCase()), weight: 1 });
-    return quarter(picture, corner);
+    const word = mask.word.toLowerCase();
+    add({ head: "word", label: words.indexOf(word), weight: 1 });
+    for (let place = 0; place < LONGEST; place++) {
+      const label = place < word.length ? word.charCodeAt(place) - "a".charCodeAt(0) + 1 : 0;
+      add({ head: letterHead(place), label, weight: shares.letter });
+    }
+    return quarterOf(picture, corner);
   }
 
   #learn({ id }: Concept, share: number, random: Random, add: Add): void {
@@ -175,15 +190,4 @@ function halved({ width, height, data }: Picture): Picture {
     }
   }
   return { width: width / 2, height: height / 2, data: half };
-}
-
-/** One of the four quarters of a picture. */
-function quarter({ width, height, data }: Picture, corner: number): Picture {
-  const [w, h] = [width / 2, height / 2];
-  const part = new Uint8Array(3 * w * h);
-  for (let y = 0; y < h; y++) {
-    const from = 3 * (((corner >> 1) * h + y) * width + (corner % 2) * w);
-    part.set(data.subarray(from, from + 3 * w), 3 * y * w);
-  }
-  return { width: w, height: h, data: part };
 }

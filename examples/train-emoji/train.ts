@@ -26,11 +26,11 @@ const SEED = 1;
 
 /** What Muon's matrices learn at, what AdamW's tensors get of it, pictures of a batch, and steps. */
 const settings = {
-  tower: { learningRate: 4.5e-3, adamWFactor: 0.375, batchSize: 96, steps: 5500 },
+  tower: { learningRate: 4.5e-3, adamWFactor: 0.375, batchSize: 96, steps: 9000 },
   "stage-1": { learningRate: 3e-3, adamWFactor: 0.5, batchSize: 48, steps: 80 },
   "stage-1.5": { learningRate: 5e-3, adamWFactor: 0.5, batchSize: 64, steps: 1600 },
-  "stage-1.75": { learningRate: 2.5e-3, adamWFactor: 0.5, batchSize: 96, steps: 1200 },
-  "stage-2": { learningRate: 2e-3, adamWFactor: 0.5, batchSize: 96, steps: 1200 },
+  "stage-1.75": { learningRate: 2.5e-3, adamWFactor: 0.5, batchSize: 96, steps: 2000 },
+  "stage-2": { learningRate: 2e-3, adamWFactor: 0.5, batchSize: 96, steps: 1600 },
 } as const;
 
 type Part = keyof typeof settings;
@@ -118,7 +118,7 @@ export async function main(args: string[]): Promise<void> {
   const counts = steps?.split(",").map(Number);
   if (!output) throw new EmojiDataError("train: expected --output FOLDER, where checkpoints and models go", "--output");
   if (counts?.some((count) => !(Number.isInteger(count) && count > 0)) || (counts && counts.length !== parts.length)) {
-    throw new EmojiDataError(`train: expected --steps of five whole numbers, such as 5500,80,1600,1200,1200, got ${steps}`, "--steps");
+    throw new EmojiDataError(`train: expected --steps of five whole numbers, such as 9000,80,1600,2000,1600, got ${steps}`, "--steps");
   }
   mkdirSync(output, { recursive: true });
   const stop = new AbortController();

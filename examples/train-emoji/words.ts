@@ -29,7 +29,7 @@ export const fonts = [
 ] as const;
 
 /** Font sizes in pixels. */
-const sizes = [10, 11, 12, 13, 14];
+const sizes = [14, 16, 18, 20, 22, 24];
 
 /** One word in one font and size. */
 export interface WordMask {
@@ -58,9 +58,10 @@ interface Glyph {
 
 type IndexRow = Omit<WordMask, "alpha">;
 
-/** Renders all words, in small and in capital letters, unless the cache has them. About 15 seconds. */
+/** Renders all words, in small and in capital letters, unless the cache has them in these sizes. About 15 seconds. */
 export async function renderWords({ cache, packages: folder }: { cache: string; packages?: string }): Promise<void> {
-  if (existsSync(join(cache, "words.json"))) return;
+  const file = join(cache, "words.json");
+  if (existsSync(file) && readIndex(file).every(({ size }) => sizes.includes(size))) return;
   const packages = new Packages(folder);
   const sharp = packages.load<Sharp>("sharp");
   const { parse } = packages.load<OpenType>("opentype.js");
@@ -80,7 +81,7 @@ export async function renderWords({ cache, packages: folder }: { cache: string; 
   }
   writeFileSync(join(cache, "words.alpha"), Buffer.concat(masks));
   writeFileSync(join(cache, "words.json.part"), JSON.stringify(index));
-  renameSync(join(cache, "words.json.part"), join(cache, "words.json"));
+  renameSync(join(cache, "words.json.part"), file);
 }
 
 /** Glyph by glyph, since opentype.js does not read the ligature tables of some fonts; cropped to the ink. */
@@ -114,13 +115,15 @@ function any(count: number, test: (i: number) => boolean): boolean {
   return false;
 }
 
+const readIndex = (file: string): IndexRow[] => JSON.parse(readFileSync(file, "utf8")) as IndexRow[];
+
 /** The masks in the cache. @throws EmojiDataError when they are missing */
 export function loadWords(cache: string): { training: WordMask[]; heldOut: WordMask[] } {
   const file = join(cache, "words.json");
   if (!existsSync(file)) throw new EmojiDataError(`words: no ${file}; run "npm run data:emoji" first`, file);
   const alpha = readFileSync(join(cache, "words.alpha"));
   let at = 0;
-  const masks = (JSON.parse(readFileSync(file, "utf8")) as IndexRow[]).map((row): WordMask => {
+  const masks = readIndex(file).map((row): WordMask => {
     const end = at + row.width * row.height;
     const mask = { ...row, alpha: alpha.subarray(at, end) };
     at = end;
