@@ -16,7 +16,7 @@ export interface DialogueBatchOptions {
 }
 
 /** Pictures of a dialogue cost about this many times what a single drawing does. */
-const cost: Readonly<Record<ExampleKind, number>> = { single: 1, quiz: 2.5, large: 3, collage: 3, search: 2.25, pair: 2, sign: 2.5, word: 0.75 };
+const cost: Readonly<Record<ExampleKind, number>> = { single: 1, quiz: 2.5, large: 3, collage: 3, search: 2.25, pair: 2, sign: 1.75, word: 0.75 };
 
 /** The next batch of stage 2: dialogues of one sort, so that all have as many tiles. */
 export async function dialogueBatch(llava: Llava, { maker, batchSize, mix }: DialogueBatchOptions, random: Random): Promise<Batch> {

@@ -48,7 +48,7 @@ const counts = [[2, 26], [3, 20], [4, 24], [5, 11], [6, 11], [7, 2], [8, 2], [9,
 
 /** Fewest and most questions of each sort of example: pictures of many tokens are worth more of them. */
 const turnsOf: Readonly<Record<ExampleKind, readonly [number, number]>> = {
-  single: [2, 5], quiz: [9, 13], large: [4, 7], collage: [4, 8], search: [7, 12], pair: [6, 10], sign: [3, 6], word: [1, 1],
+  single: [2, 5], quiz: [9, 13], large: [4, 7], collage: [4, 8], search: [7, 12], pair: [6, 10], sign: [1, 3], word: [1, 1],
 };
 
 /** How the two pictures of a pair are related: about half of the questions whether they are the same get a yes. */

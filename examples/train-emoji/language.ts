@@ -32,7 +32,7 @@ export interface LanguageProgress {
 /** How often a batch is of each sort. */
 const mixes: Readonly<Record<1.75 | 2, Readonly<Partial<Record<ExampleKind, number>>>>> = {
   1.75: { quiz: 0.2, pair: 0.3, search: 0.2, word: 0.15, single: 0.15 },
-  2: { single: 0.35, quiz: 0.12, large: 0.1, collage: 0.16, search: 0.06, pair: 0.1, sign: 0.05, word: 0.06 },
+  2: { single: 0.26, quiz: 0.08, large: 0.1, collage: 0.11, search: 0.04, pair: 0.16, sign: 0.21, word: 0.04 },
 };
 
 /**
