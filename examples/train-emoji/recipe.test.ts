@@ -21,10 +21,11 @@ const SIDE = 36;
 const root = mkdtempSync(join(tmpdir(), "llava-recipe-"));
 afterAll(() => rmSync(root, { recursive: true }));
 
-const placed: Drawing[] = testDrawings.slice(0, testConcepts.length).map((drawing) => ({ ...drawing, natural: new Uint8Array(SIDE * SIDE * 3) }));
 /** Heads need at least two classes, and tags count from three concepts on. */
 const concepts = testConcepts.map((concept) => ({ ...concept, tags: [...concept.tags, "drawn", "shown"] }));
-const drawings: Drawings = { concepts, training: testDrawings, heldOut: { twemoji: placed } };
+const training: Drawing[] = testDrawings.map((drawing) => ({ ...drawing, concept: concepts[testConcepts.indexOf(drawing.concept)]! }));
+const placed: Drawing[] = training.slice(0, concepts.length).map((drawing) => ({ ...drawing, natural: new Uint8Array(SIDE * SIDE * 3) }));
+const drawings: Drawings = { concepts, training, heldOut: { twemoji: placed } };
 const words: WordMask[] = [{ word: "stop", font: "test", size: 10, width: 20, height: 10, alpha: new Uint8Array(200).fill(255) }];
 const maker = new DialogueMaker({ concepts: testConcepts, drawings: testDrawings, words, tile: SIDE });
 const common = { drawings, words, learningRate: 1e-3, adamWFactor: 0.5, seed: 1, checkpointEvery: 100 };
