@@ -71,6 +71,7 @@ function lotsOf<K extends SingleKind>(kinds: Readonly<Record<K, number>>): Recor
 }
 const singleLots = lotsOf(singleKinds);
 const quizLots = lotsOf(quizKinds);
+const collageLots: Readonly<Record<"collage" | "search", [CollageKind, number][]>> = { collage: weights(collageKinds), search: weights(searchKinds) };
 
 /** Makes training examples; the same random numbers give the same examples. */
 export class DialogueMaker {
@@ -146,13 +147,12 @@ export class DialogueMaker {
   }
 
   #collage(random: Random, kind: "collage" | "search"): Example {
-    const kinds: [CollageKind, number][] = kind === "search" ? weights(searchKinds) : weights(collageKinds);
     const odd = kind === "collage" && chance(random, 0.1);
     const drawings = odd ? this.#four(random) : this.#several(pickWeighted(random, counts), random);
     const arrangement = arrange(drawings.length, random);
     const { picture } = this.#collages.paint(drawings, arrangement, random);
     const subject = { concepts: drawings.map(({ concept }) => concept), ...arrangement };
-    const ask = (): Turn | undefined => askCollage(this.#questions, subject, pickWeighted(random, kinds), random);
+    const ask = (): Turn | undefined => askCollage(this.#questions, subject, pickWeighted(random, collageLots[kind]), random);
     const first = odd ? askCollage(this.#questions, subject, "odd", random) : undefined;
     return { images: [picture], turns: shuffled(random, this.#collect(random, kind, ask, first ? [first] : [])) };
   }
