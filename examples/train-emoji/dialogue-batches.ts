@@ -7,46 +7,37 @@ import { pickWeighted } from "./lots.ts";
 /** Rows are padded to a multiple of this. */
 const LENGTHS = 16;
 
-export interface DialogueBatchOptions {
+/** How often a batch is of each sort. */
+export type BatchMix = Readonly<Partial<Record<ExampleKind, number>>>;
+
+export interface BatchOptions {
   readonly maker: DialogueMaker;
-  /** Dialogues of a batch of single drawings; the others, whose pictures have more tiles, get as many less as these cost more. */
+  /** Dialogues of a batch about single drawings; of the others, whose pictures have more tiles, there are as many less as they cost more. */
   readonly batchSize: number;
-  /** How often a batch is of each sort. */
-  readonly mix: Readonly<Partial<Record<ExampleKind, number>>>;
 }
 
 /** Pictures of a dialogue cost about this many times what a single drawing does. */
-const cost: Readonly<Record<ExampleKind, number>> = { single: 1, quiz: 2.5, large: 3, collage: 3, search: 2.25, pair: 2, sign: 1.75, word: 0.75 };
-
-/** The next batch of stage 2: dialogues of one sort, so that all have as many tiles. */
-export async function dialogueBatch(llava: Llava, { maker, batchSize, mix }: DialogueBatchOptions, random: Random): Promise<Batch> {
-  const kind = pickWeighted<ExampleKind>(random, Object.entries(mix) as [ExampleKind, number][]);
-  const examples = Array.from({ length: Math.round(batchSize / cost[kind]) }, () => maker.next(random, kind));
-  const samples = examples.map(({ images, turns }): RawSample => ({ image: images, conversations: conversationAbout(images, turns) }));
-  return padRows(await collate(samples, llava, { template: "v1", system: "" }), llava.config.imageToken, LENGTHS);
-}
+const cost: Readonly<Record<ExampleKind, number>> = { name: 1, single: 1, quiz: 2.5, large: 3, collage: 3, search: 2.25, pair: 2, sign: 1.75, word: 0.75 };
 
 /** A batch of stage 1: pictures and their names. */
-export function captionBatch(llava: Llava, options: Omit<DialogueBatchOptions, "mix">, random: Random): Promise<Batch> {
-  return nameLesson(llava, options, random, "plain");
+export function captionBatch(llava: Llava, options: BatchOptions, random: Random): Promise<Batch> {
+  return batchOf(llava, options, "name", "plain", random);
 }
 
-/** A batch of stage 1.5: what is this? */
-export function nameBatch(llava: Llava, options: Omit<DialogueBatchOptions, "mix">, random: Random): Promise<Batch> {
-  return nameLesson(llava, options, random, "v1");
+/** A batch of the stages after it: dialogues of one sort, so that all have as many tiles. */
+export function dialogueBatch(llava: Llava, { mix, ...options }: BatchOptions & { readonly mix: BatchMix }, random: Random): Promise<Batch> {
+  return batchOf(llava, options, pickWeighted<ExampleKind>(random, Object.entries(mix) as [ExampleKind, number][]), "v1", random);
 }
 
-async function nameLesson(
+async function batchOf(
   llava: Llava,
-  { maker, batchSize }: Omit<DialogueBatchOptions, "mix">,
-  random: Random,
+  { maker, batchSize }: BatchOptions,
+  kind: ExampleKind,
   template: "plain" | "v1",
+  random: Random,
 ): Promise<Batch> {
-  const samples = Array.from({ length: batchSize }, (): RawSample => {
-    const { images, turns } = maker.next(random, "single");
-    const name = turns.find(({ kind }) => kind === "name")!;
-    return { image: images, conversations: conversationAbout(images, [name]) };
-  });
+  const examples = Array.from({ length: Math.round(batchSize / cost[kind]) }, () => maker.next(random, kind));
+  const samples = examples.map(({ images, turns }): RawSample => ({ image: images, conversations: conversationAbout(images, turns) }));
   return padRows(await collate(samples, llava, { template, system: "" }), llava.config.imageToken, LENGTHS);
 }
 

@@ -23,11 +23,11 @@ export interface Example {
 }
 
 /**
- * What the pictures show: one drawing in one tile ("single", "quiz") or in four ("large"), several drawings ("collage", "search"),
- * two pictures ("pair"), a word beside a drawing ("sign") or alone in one tile ("word"). A quiz asks many questions that are answered
- * with yes or no, a search where things are and whether they are there.
+ * What the pictures show: one drawing in one tile ("name", "single", "quiz") or in four ("large"), several drawings ("collage",
+ * "search"), two pictures ("pair"), a word beside a drawing ("sign") or alone in one tile ("word"). "name" asks nothing but the
+ * name, a quiz many questions that are answered with yes or no, a search where things are and whether they are there.
  */
-export const exampleKinds = ["single", "quiz", "large", "collage", "search", "pair", "sign", "word"] as const;
+export const exampleKinds = ["name", "single", "quiz", "large", "collage", "search", "pair", "sign", "word"] as const;
 
 export type ExampleKind = (typeof exampleKinds)[number];
 
@@ -48,7 +48,7 @@ const counts = [[2, 26], [3, 20], [4, 24], [5, 11], [6, 11], [7, 2], [8, 2], [9,
 
 /** Fewest and most questions of each sort of example: pictures of many tokens are worth more of them. */
 const turnsOf: Readonly<Record<ExampleKind, readonly [number, number]>> = {
-  single: [2, 5], quiz: [9, 13], large: [4, 7], collage: [4, 8], search: [7, 12], pair: [6, 10], sign: [1, 3], word: [1, 1],
+  name: [1, 1], single: [2, 5], quiz: [9, 13], large: [4, 7], collage: [4, 8], search: [7, 12], pair: [6, 10], sign: [1, 3], word: [1, 1],
 };
 
 /** How the two pictures of a pair are related: about half of the questions whether they are the same get a yes. */
@@ -103,7 +103,7 @@ export class DialogueMaker {
     if (kind === "pair") return this.#pair(random);
     if ((kind === "sign" || kind === "word") && this.#words.length > 0) return this.#sign(random, kind);
     if (kind === "quiz" || (kind === "large" && chance(random, 0.5))) return this.#quiz(random, kind);
-    return this.#single(random, kind === "large" ? kind : "single");
+    return this.#single(random, kind === "large" || kind === "name" ? kind : "single");
   }
 
   /** Every third large picture is wider than tall or taller than wide. */

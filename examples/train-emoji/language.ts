@@ -1,8 +1,8 @@
 /** The stages of visual instruction tuning on the pre-trained tower. */
 import type { Llava } from "llava-webgpu";
 import { type Batch, type Random, type StepResult, Trainer, type TrainerOptions } from "llava-webgpu/train";
-import { captionBatch, dialogueBatch, nameBatch } from "./dialogue-batches.ts";
-import { DialogueMaker, type ExampleKind } from "./dialogue.ts";
+import { type BatchMix, captionBatch, dialogueBatch } from "./dialogue-batches.ts";
+import { DialogueMaker } from "./dialogue.ts";
 import { type PartRun, takeSteps } from "./steps.ts";
 
 /**
@@ -29,10 +29,11 @@ export interface LanguageProgress {
   readonly dialoguesPerSecond: number;
 }
 
-/** How often a batch is of each sort. */
-const mixes: Readonly<Record<1.75 | 2, Readonly<Partial<Record<ExampleKind, number>>>>> = {
+/** How often a batch is of each sort. A quarter of stage 2 is names alone: in dialogues they are a few words among many. */
+const mixes: Readonly<Record<1.5 | 1.75 | 2, BatchMix>> = {
+  1.5: { name: 1 },
   1.75: { quiz: 0.2, pair: 0.3, search: 0.2, word: 0.15, single: 0.15 },
-  2: { single: 0.26, quiz: 0.08, large: 0.1, collage: 0.11, search: 0.04, pair: 0.16, sign: 0.21, word: 0.04 },
+  2: { name: 0.25, single: 0.16, quiz: 0.08, large: 0.08, collage: 0.17, pair: 0.13, sign: 0.13 },
 };
 
 /**
@@ -52,7 +53,6 @@ export async function trainLanguage(llava: Llava, run: LanguageRun): Promise<voi
   const trainer = await (run.resume ? Trainer.resume(llava, run.output, options) : Trainer.create(llava, options));
   const lesson = (random: Random): Promise<Batch> => {
     if (stage === 1) return captionBatch(llava, { maker, batchSize }, random);
-    if (stage === 1.5) return nameBatch(llava, { maker, batchSize }, random);
     return dialogueBatch(llava, { maker, batchSize, mix: mixes[stage] }, random);
   };
   await takeSteps<Batch, StepResult>(trainer, run, lesson, ({ inputIds }) => inputIds.length, ({ step, results, samples, seconds }) => {

@@ -153,7 +153,7 @@ describe("dialogues", () => {
       const { images, turns } = maker.next(random, kind);
       expect(images).toHaveLength(kind === "pair" ? 2 : 1);
       for (const { width, height, data } of images) {
-        const small = ["single", "quiz", "pair", "word"].includes(kind);
+        const small = ["name", "single", "quiz", "pair", "word"].includes(kind);
         expect(Math.max(width, height)).toBe(small ? 32 : 64);
         if (kind === "large") expect(Math.min(width, height)).toBeGreaterThanOrEqual(0.6 * 64 - 1);
         else expect(width).toBe(height);
@@ -162,6 +162,7 @@ describe("dialogues", () => {
       expect(new Set(turns.map(({ question }) => question)).size).toBe(turns.length);
       expect(turns.length).toBeGreaterThan(0);
       expect(turns.length).toBeLessThanOrEqual(13);
+      if (kind === "name") expect(turns.map((turn) => turn.kind)).toEqual(["name"]);
       for (const turn of turns) {
         expect(kinds).toContain(turn.kind);
         expect(turn.answer).not.toBe("");
