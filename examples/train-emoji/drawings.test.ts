@@ -66,6 +66,8 @@ describe("packages", () => {
   it("say what is missing", () => {
     expect(() => new Packages(join(folder, "nowhere"))).toThrow(EmojiDataError);
     expect(() => new Packages(folder).json("emojibase-data/en/data.json")).toThrow(/emojibase-data\/en\/data\.json is missing/);
+    expect(() => new Packages(folder).list("noto")).toThrow(/noto is missing/);
+    expect(() => new Packages(folder).load("sharp")).toThrow(/sharp is missing/);
   });
 });
 

@@ -46,13 +46,9 @@ export class Packages {
     }
   }
 
-  /** A file of a package, as bytes. */
+  /** A file of a package, as bytes. @throws EmojiDataError, like all of these, when it is missing */
   bytes(path: string): Uint8Array {
-    const file = join(this.folder, path);
-    if (!existsSync(file)) {
-      throw new EmojiDataError(`packages: ${path} is missing in ${this.folder}; run npm install in examples/train-emoji`, file);
-    }
-    return readFileSync(file);
+    return readFileSync(this.#find(path));
   }
 
   /** A JSON file of a package; the caller knows its type. */
@@ -62,11 +58,17 @@ export class Packages {
 
   /** The names of the files in a package's folder, sorted. */
   list(path: string): string[] {
-    return readdirSync(join(this.folder, path)).sort();
+    return readdirSync(this.#find(path)).sort();
   }
 
   /** A package's code. */
   load<T>(name: string): T {
-    return createRequire(import.meta.url)(join(this.folder, name)) as T;
+    return createRequire(import.meta.url)(this.#find(name)) as T;
+  }
+
+  #find(path: string): string {
+    const found = join(this.folder, path);
+    if (existsSync(found)) return found;
+    throw new EmojiDataError(`packages: ${path} is missing in ${this.folder}; run npm install in examples/train-emoji`, found);
   }
 }

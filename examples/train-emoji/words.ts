@@ -58,26 +58,32 @@ interface Glyph {
 
 type IndexRow = Omit<WordMask, "alpha">;
 
-/** Renders all words, in small and in capital letters, unless the cache has them in these sizes. About 15 seconds. */
+type WordToRender = Pick<WordMask, "word" | "font" | "size">;
+
+/** All words, in small and in capital letters, in every font and size. */
+const wanted: readonly WordToRender[] = fonts.flatMap(({ name: font }) =>
+  sizes.flatMap((size) => words.flatMap((word) => [word, word.toUpperCase()]).map((word) => ({ word, font, size })))
+);
+
+/** Renders all words, unless the cache has just these. About 15 seconds. */
 export async function renderWords({ cache, packages: folder }: { cache: string; packages?: string }): Promise<void> {
   const file = join(cache, "words.json");
-  if (existsSync(file) && readIndex(file).every(({ size }) => sizes.includes(size))) return;
+  const keys = (rows: readonly WordToRender[]): string => rows.map(({ word, font, size }) => `${word} ${font} ${size}`).join();
+  if (existsSync(file) && keys(readIndex(file)) === keys(wanted)) return;
   const packages = new Packages(folder);
   const sharp = packages.load<Sharp>("sharp");
   const { parse } = packages.load<OpenType>("opentype.js");
-  const index: IndexRow[] = [];
-  const masks: Uint8Array[] = [];
-  for (const { name } of fonts) {
+  const parsed = new Map<string, Font>(fonts.map(({ name }) => {
     const family = name.slice(0, name.lastIndexOf("-"));
     const bytes = packages.bytes(`@fontsource/${family}/files/${family}-latin-${name.split("-").at(-1)}-normal.woff`);
-    const font = parse(Uint8Array.from(bytes).buffer);
-    for (const size of sizes) {
-      for (const word of words.flatMap((word) => [word, word.toUpperCase()])) {
-        const { alpha, ...row } = await renderWord(sharp, font, { word, font: name, size });
-        index.push(row);
-        masks.push(alpha);
-      }
-    }
+    return [name, parse(Uint8Array.from(bytes).buffer)];
+  }));
+  const index: IndexRow[] = [];
+  const masks: Uint8Array[] = [];
+  for (const word of wanted) {
+    const { alpha, ...row } = await renderWord(sharp, parsed.get(word.font)!, word);
+    index.push(row);
+    masks.push(alpha);
   }
   writeFileSync(join(cache, "words.alpha"), Buffer.concat(masks));
   writeFileSync(join(cache, "words.json.part"), JSON.stringify(index));
@@ -88,7 +94,7 @@ export async function renderWords({ cache, packages: folder }: { cache: string; 
 async function renderWord(
   sharp: Sharp,
   font: Font,
-  { word, font: name, size }: Pick<WordMask, "word" | "font" | "size">,
+  { word, font: name, size }: WordToRender,
 ): Promise<WordMask> {
   const margin = 2;
   let x: number = margin;
