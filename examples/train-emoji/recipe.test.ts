@@ -11,7 +11,7 @@ import { dialogueBatch } from "./dialogue-batches.ts";
 import type { Drawing, Drawings } from "./drawings.ts";
 import { type LanguageProgress, trainLanguage } from "./language.ts";
 import { defaultSizes, writeModel } from "./model.ts";
-import { testConcepts, testDrawings } from "./test-concepts.ts";
+import { taggedConcepts as concepts, testConcepts, testDrawings } from "./test-concepts.ts";
 import { writeTokenizer } from "./tokenizer.ts";
 import { type TowerProgress, trainTower } from "./tower.ts";
 import { TowerLessons } from "./tower-lessons.ts";
@@ -21,8 +21,6 @@ const SIDE = 36;
 const root = mkdtempSync(join(tmpdir(), "llava-recipe-"));
 afterAll(() => rmSync(root, { recursive: true }));
 
-/** Heads need at least two classes, and tags count from three concepts on. */
-const concepts = testConcepts.map((concept) => ({ ...concept, tags: [...concept.tags, "drawn", "shown"] }));
 const training: Drawing[] = testDrawings.map((drawing) => ({ ...drawing, concept: concepts[testConcepts.indexOf(drawing.concept)]! }));
 const placed: Drawing[] = training.slice(0, concepts.length).map((drawing) => ({ ...drawing, natural: new Uint8Array(SIDE * SIDE * 3) }));
 const drawings: Drawings = { concepts, training, heldOut: { twemoji: placed } };

@@ -1,6 +1,9 @@
 /** A few concepts and painted drawings, so that tests need no packages. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { makeConcepts, type Concept, type Emoji } from "./concepts.ts";
-import type { Drawing } from "./drawings.ts";
+import { type Drawing, EVALUATED } from "./drawings.ts";
+import { vendors } from "./vendors.ts";
 
 type Row = readonly [hexcode: string, label: string, group: string, subgroup: string, tags?: readonly string[]];
 
@@ -51,3 +54,21 @@ export const testDrawings: readonly Drawing[] = ["noto", "fluent-emoji"].flatMap
     return { vendor, concept, hexcode: concept.canonical, shares, size, pixels };
   }),
 );
+
+/** With tags that all share: the tower learns a tag from three concepts on. */
+export const taggedConcepts: readonly Concept[] = testConcepts.map((concept) => ({ ...concept, tags: [...concept.tags, "drawn", "shown"] }));
+
+/** A cache folder with these drawings, as `renderDrawings` and `renderWords` write it; the held-out ones are white. */
+export function writeTestCache(cache: string): void {
+  mkdirSync(cache);
+  writeFileSync(join(cache, "concepts.json"), JSON.stringify(taggedConcepts));
+  for (const { name, heldOut } of vendors) {
+    const drawings = heldOut ? testDrawings.slice(0, testConcepts.length) : testDrawings.filter(({ vendor }) => vendor === name);
+    const index = { size: 96, drawings: drawings.map(({ hexcode, shares }) => ({ hexcode, icon: hexcode, shares })) };
+    writeFileSync(join(cache, `${name}.json`), JSON.stringify(index));
+    writeFileSync(join(cache, `${name}.rgba`), Buffer.concat(drawings.map(({ pixels }) => pixels)));
+    if (heldOut) writeFileSync(join(cache, `${name}.rgb`), Buffer.alloc(drawings.length * EVALUATED * EVALUATED * 3, 255));
+  }
+  writeFileSync(join(cache, "words.json"), JSON.stringify([{ word: "stop", font: "test", size: 10, width: 20, height: 10 }]));
+  writeFileSync(join(cache, "words.alpha"), new Uint8Array(200).fill(255));
+}

@@ -1,20 +1,24 @@
 /**
- * Trains the default model from random weights: tokenizer, vision tower by labels, stages 1, 1.5, 1.75 and 2. See README.md.
+ * Trains the default model from random weights: tokenizer, vision tower by labels, stages 1, 1.5, 1.75, three rounds of stage 2,
+ * the mean of these. See README.md.
  *
- *     --output FOLDER [--cache FOLDER] [--adapter NAME] [--steps TOWER,STAGE1,STAGE1.5,STAGE1.75,STAGE2] [--resume]
+ *     --output FOLDER [--cache FOLDER] [--adapter NAME] [--steps TOWER,STAGE1,STAGE1.5,STAGE1.75,ROUND] [--resume]
  *
- * Each part is a folder below the output: `random`, `tower`, `stage-1`, `stage-1.5`, `stage-1.75`, `stage-2`; a part whose
- * folder has a model is not done again. Ctrl-C writes a checkpoint, and `--resume` goes on from it. Losses go to `log.jsonl`, their curve to `curve.svg`.
+ * Each part is a folder below the output: `random`, `tower`, `stage-1`, `stage-1.5`, `stage-1.75`, `stage-2a`, `stage-2b`,
+ * `stage-2c` and, in f16, `model`; a part whose folder has a model is not done again. Ctrl-C writes a checkpoint, and `--resume`
+ * goes on from it. Losses go to `log.jsonl`, their curve to `curve.svg`.
  */
 import { appendFileSync, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Llava } from "llava-webgpu";
 import { Random } from "llava-webgpu/train";
+import type { ModelSizes } from "../random-model.ts";
+import { averageModels } from "./average.ts";
 import { drawLog } from "./curve.ts";
 import { DialogueMaker } from "./dialogue.ts";
 import { type Drawings, loadDrawings } from "./drawings.ts";
-import { trainLanguage } from "./language.ts";
+import { type Stage, trainLanguage } from "./language.ts";
 import { writeModel } from "./model.ts";
 import { EmojiDataError } from "./packages.ts";
 import { defaultCache } from "./prepare.ts";
@@ -30,61 +34,79 @@ const settings = {
   "stage-1": { learningRate: 3e-3, adamWFactor: 0.5, batchSize: 48, steps: 80 },
   "stage-1.5": { learningRate: 5e-3, adamWFactor: 0.5, batchSize: 64, steps: 1600 },
   "stage-1.75": { learningRate: 2.5e-3, adamWFactor: 0.5, batchSize: 96, steps: 2000 },
-  "stage-2": { learningRate: 2e-3, adamWFactor: 0.5, batchSize: 96, steps: 1600 },
+  "stage-2": { learningRate: 2.1e-3, adamWFactor: 0.5, batchSize: 96, steps: 640 },
 } as const;
 
-type Part = keyof typeof settings;
+type Setting = keyof typeof settings;
+
+interface Part {
+  /** Its folder. */
+  readonly name: string;
+  readonly setting: Setting;
+  /** Nothing for the tower. */
+  readonly stage?: Stage;
+}
 
 /** In their order. */
-const parts = Object.keys(settings) as Part[];
-
-const stages = { "stage-1": 1, "stage-1.5": 1.5, "stage-1.75": 1.75, "stage-2": 2 } as const;
+const parts: readonly Part[] = [
+  { name: "tower", setting: "tower" },
+  { name: "stage-1", setting: "stage-1", stage: 1 },
+  { name: "stage-1.5", setting: "stage-1.5", stage: 1.5 },
+  { name: "stage-1.75", setting: "stage-1.75", stage: 1.75 },
+  ...["stage-2a", "stage-2b", "stage-2c"].map((name): Part => ({ name, setting: "stage-2", stage: 2 })),
+];
 
 export interface TrainOptions {
   readonly output: string;
   readonly cache: string;
   readonly adapter: string;
-  readonly steps?: Readonly<Partial<Record<Part, number>>>;
+  /** Other steps than the recipe's. */
+  readonly steps?: Readonly<Partial<Record<Setting, number>>>;
+  /** Other batches than the recipe's, all of one size. */
+  readonly batchSize?: number;
+  /** Another model than the default one. */
+  readonly sizes?: ModelSizes;
   readonly resume?: boolean;
   readonly signal?: AbortSignal;
-  readonly onProgress?: (part: Part, progress: object) => void;
+  readonly onProgress?: (part: string, progress: object) => void;
 }
 
 /** Runs what is not there yet. Returns the folder of the trained model, or nothing when it was stopped. */
-export async function trainDefaultModel({ output, cache, adapter, steps = {}, resume, signal, onProgress }: TrainOptions): Promise<string | undefined> {
+export async function trainDefaultModel(options: TrainOptions): Promise<string | undefined> {
+  const { output, cache, adapter, steps = {}, batchSize, sizes, resume, signal, onProgress } = options;
   const drawings = loadDrawings(cache);
   const words = loadWords(cache).training;
   const folder = (part: string): string => join(output, part);
   const there = (part: string): boolean => existsSync(join(folder(part), "model.safetensors"));
   if (!there("random")) {
     writeTokenizer(folder("tokenizer"), dialogueTexts(drawings, words), { size: 4096, words: 2048 });
-    await writeModel(folder("random"), { tokenizer: folder("tokenizer"), seed: SEED });
+    await writeModel(folder("random"), { tokenizer: folder("tokenizer"), seed: SEED, ...(sizes ? { sizes } : {}) });
   }
   let from = "random";
-  for (const part of parts) {
-    if (!there(part)) {
+  for (const [number, { name, setting, stage }] of parts.entries()) {
+    if (!there(name)) {
       const llava = await Llava.load(folder(from), { adapter, weights: "f32", signal });
       const run = {
-        ...settings[part],
-        ...(steps[part] ? { steps: steps[part] } : {}),
+        ...settings[setting],
+        ...(steps[setting] ? { steps: steps[setting] } : {}),
+        ...(batchSize ? { batchSize } : {}),
         drawings,
         words,
-        output: folder(part),
-        seed: SEED,
+        output: folder(name),
+        seed: SEED + number,
         checkpointEvery: 250,
-        resume: resume === true && existsSync(folder(part)),
+        resume: resume === true && existsSync(folder(name)),
         signal,
-        onProgress: (progress: object) => onProgress?.(part, progress),
+        onProgress: (progress: object) => onProgress?.(name, progress),
       };
-      await (part === "tower"
-        ? trainTower(llava, { ...run, evaluateEvery: 1000 })
-        : trainLanguage(llava, { ...run, stage: stages[part] }));
+      await (stage ? trainLanguage(llava, { ...run, stage }) : trainTower(llava, { ...run, evaluateEvery: 1000 }));
       await llava.dispose();
       if (signal?.aborted) return undefined;
     }
-    from = part;
+    from = name;
   }
-  return folder(from);
+  if (!there("model")) await averageModels(parts.filter(({ stage }) => stage === 2).map(({ name }) => folder(name)), folder("model"), "f16");
+  return folder("model");
 }
 
 /** The texts of many dialogues, as they stand between special tokens, and how often each occurs. */
@@ -115,10 +137,11 @@ export async function main(args: string[]): Promise<void> {
     },
   });
   const { output, cache, adapter, steps, resume } = values;
+  const names = Object.keys(settings) as Setting[];
   const counts = steps?.split(",").map(Number);
   if (!output) throw new EmojiDataError("train: expected --output FOLDER, where checkpoints and models go", "--output");
-  if (counts?.some((count) => !(Number.isInteger(count) && count > 0)) || (counts && counts.length !== parts.length)) {
-    throw new EmojiDataError(`train: expected --steps of five whole numbers, such as 9000,80,1600,2000,1600, got ${steps}`, "--steps");
+  if (counts?.some((count) => !(Number.isInteger(count) && count > 0)) || (counts && counts.length !== names.length)) {
+    throw new EmojiDataError(`train: expected --steps of five whole numbers, such as 9000,80,1600,2000,640, got ${steps}`, "--steps");
   }
   mkdirSync(output, { recursive: true });
   const stop = new AbortController();
@@ -127,7 +150,7 @@ export async function main(args: string[]): Promise<void> {
     output,
     cache,
     adapter,
-    ...(counts ? { steps: Object.fromEntries(parts.map((part, i) => [part, counts[i]])) } : {}),
+    ...(counts ? { steps: Object.fromEntries(names.map((name, i) => [name, counts[i]])) } : {}),
     resume,
     signal: stop.signal,
     onProgress: (part, progress) => {

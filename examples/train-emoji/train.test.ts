@@ -1,0 +1,61 @@
+/** The whole recipe, two steps of each part, on a few made-up drawings. */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Llava } from "llava-webgpu";
+import { afterAll, expect, it } from "vitest";
+import { defaultSizes } from "./model.ts";
+import { writeTestCache } from "./test-concepts.ts";
+import { main, trainDefaultModel } from "./train.ts";
+
+const root = mkdtempSync(join(tmpdir(), "llava-train-"));
+afterAll(() => rmSync(root, { recursive: true }));
+
+const cache = join(root, "cache");
+writeTestCache(cache);
+const output = join(root, "run");
+const options = {
+  output,
+  cache,
+  adapter: "software",
+  steps: { tower: 2, "stage-1": 2, "stage-1.5": 2, "stage-1.75": 2, "stage-2": 2 },
+  batchSize: 3,
+  sizes: {
+    ...defaultSizes,
+    vision: { ...defaultSizes.vision, imageSize: 36, width: 32, layers: 1, heads: 1, inner: 32 },
+    text: { ...defaultSizes.text, width: 32, layers: 1, heads: 1, keyValueHeads: 1, inner: 32 },
+  },
+};
+
+it("runs from random weights to the mean of the last rounds, and does only what is not there yet", async () => {
+  const stop = new AbortController();
+  const first: string[] = [];
+  const stopAt = (part: string): void => {
+    first.push(part);
+    if (part === "stage-1.5") stop.abort();
+  };
+  expect(await trainDefaultModel({ ...options, signal: stop.signal, onProgress: stopAt })).toBeUndefined();
+  const then: string[] = [];
+  const model = await trainDefaultModel({ ...options, resume: true, onProgress: (part) => then.push(part) });
+  expect([...first, ...then].filter((part, i, all) => all.indexOf(part) === i)).toEqual([
+    "tower", "stage-1", "stage-1.5", "stage-1.75", "stage-2a", "stage-2b", "stage-2c",
+  ]);
+  expect(then).not.toContain("tower");
+  expect(model).toBe(join(output, "model"));
+
+  const weights = ["stage-2a", "stage-2b", "stage-2c"].map((name) => readFileSync(join(output, name, "model.safetensors")).toString("base64"));
+  expect(new Set(weights).size).toBe(3);
+  const llava = await Llava.load(model!, { adapter: "software" });
+  const image = { width: 72, height: 72, data: new Uint8Array(72 * 72 * 3) };
+  expect((await llava.generate({ images: [image], prompt: "What is this?" }, { maxNewTokens: 2 })).tokens.length).toBeGreaterThan(0);
+  await llava.dispose();
+  expect(readFileSync(join(model!, "config.json"), "utf8")).toContain('"dtype": "float16"');
+});
+
+it.each([
+  [[], /expected --output FOLDER/],
+  [["--output", root, "--steps", "1,2"], /expected --steps of five whole numbers/],
+  [["--output", root, "--steps", "1,2,3,4,0"], /expected --steps of five whole numbers/],
+])("says what is wrong with the arguments %j", async (args, message) => {
+  await expect(main(args)).rejects.toThrow(message);
+});
