@@ -17,7 +17,9 @@ it("draws parts one after another, and a repeated step once", () => {
   drawLog(log, picture);
   const svg = readFileSync(picture, "utf8");
   rmSync(folder, { recursive: true });
-  const points = /<polyline points="([^"]+)"/.exec(svg)![1]!.split(" ").map((point) => point.split(",").map(Number));
+  const thin = [...svg.matchAll(/<polyline points="([^"]+)" stroke="#9ecae1"/g)].map((match) => match[1]!);
+  expect(thin).toHaveLength(2); // a line for each part
+  const points = thin.join(" ").split(" ").map((point) => point.split(",").map(Number));
   expect(points).toHaveLength(3);
   // Steps 50, 100 and 150; losses 4, 2 and 1.
   const [first, second, third] = points as [number, number][];

@@ -12,7 +12,7 @@ export interface Curve {
   readonly training: readonly CurvePoint[];
   /** Losses of held-out samples. */
   readonly heldOut: readonly CurvePoint[];
-  /** First steps of the stages, with their names. */
+  /** Steps before each stage, with its name. */
   readonly stages: readonly { readonly step: number; readonly name: string }[];
 }
 
@@ -22,21 +22,27 @@ const MARGIN = { left: 56, right: 24, top: 36, bottom: 44 };
 /** Most points that a line is drawn with; neighbours are averaged beyond. */
 const POINTS = 600;
 
-/** The curve: losses of the steps thin, their running mean (over a fiftieth of the run) thick, held-out losses as dots. */
+/** The curve: losses of the steps thin, their running mean (over a fiftieth of the run) thick, held-out losses as dots. Lines break between stages. */
 export function drawCurve({ title, training, heldOut, stages }: Curve): string {
   const all = [...training, ...heldOut];
   const lastStep = all.reduce((most, { step }) => Math.max(most, step), 1);
   const top = niceCeiling(all.reduce((most, { loss }) => Math.max(most, loss), 0));
   const x = (step: number) => round(MARGIN.left + (step / lastStep) * (WIDTH - MARGIN.left - MARGIN.right));
   const y = (loss: number) => round(HEIGHT - MARGIN.bottom - (loss / top) * (HEIGHT - MARGIN.top - MARGIN.bottom));
-  const line = (points: readonly CurvePoint[]) => thinned(points).map(({ step, loss }) => `${x(step)},${y(loss)}`).join(" ");
+  const borders = [0, ...stages.slice(1).map(({ step }) => step), Infinity];
+  const parts = borders.slice(1).map((end, i) => training.filter(({ step }) => step > borders[i]! && step <= end)).filter(({ length }) => length > 0);
+  const lines = (curve: (part: readonly CurvePoint[]) => readonly CurvePoint[], style: string) => parts.map((part) => {
+    const points = thinned(curve(part), training.length).map(({ step, loss }) => `${x(step)},${y(loss)}`);
+    return `<polyline points="${points.join(" ")}" ${style}/>`;
+  });
 
   const rows = [0, 0.25, 0.5, 0.75, 1].map((share) => share * top).map((loss) =>
     `<path class="grid" d="M${MARGIN.left} ${y(loss)}H${WIDTH - MARGIN.right}"/><text x="${MARGIN.left - 8}" y="${y(loss) + 4}" text-anchor="end">${Number(loss.toPrecision(3))}</text>`);
   const columns = [0, 0.25, 0.5, 0.75, 1].map((share) => Math.round(share * lastStep)).map((step) =>
     `<text x="${x(step)}" y="${HEIGHT - MARGIN.bottom + 18}" text-anchor="middle">${step}</text>`);
+  const shelves = shelve(stages.map(({ step, name }) => ({ from: x(step), to: x(step) + 8 + 7 * name.length })));
   const marks = stages.map(({ step, name }, i) =>
-    `<path class="stage" d="M${x(step)} ${MARGIN.top}V${HEIGHT - MARGIN.bottom}"/><text x="${x(step) + 4}" y="${MARGIN.top + 12 + 15 * i}">${escaped(name)}</text>`);
+    `<path class="stage" d="M${x(step)} ${MARGIN.top}V${HEIGHT - MARGIN.bottom}"/><text x="${x(step) + 4}" y="${MARGIN.top + 12 + 15 * shelves[i]!}">${escaped(name)}</text>`);
   const dots = heldOut.map(({ step, loss }) => `<circle cx="${x(step)}" cy="${y(loss)}" r="3.5"/>`);
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12" fill="#333">
 <style>.grid{stroke:#ddd}.stage{stroke:#999;stroke-dasharray:4 3}polyline{fill:none}circle{fill:#d1495b}</style>
@@ -44,28 +50,40 @@ export function drawCurve({ title, training, heldOut, stages }: Curve): string {
 <text x="${MARGIN.left}" y="20" font-size="14">${escaped(title)}</text>
 ${[...rows, ...columns, ...marks].join("\n")}
 <text x="${WIDTH / 2}" y="${HEIGHT - 8}" text-anchor="middle">optimizer steps; line: training loss and its running mean, dots: held-out loss</text>
-<polyline points="${line(training)}" stroke="#9ecae1"/>
-<polyline points="${line(smoothed(training))}" stroke="#2166ac" stroke-width="2"/>
+${lines((part) => part, 'stroke="#9ecae1"').join("\n")}
+${lines((part) => smoothed(part, training.length), 'stroke="#2166ac" stroke-width="2"').join("\n")}
 ${dots.join("\n")}
 </svg>
 `;
 }
 
-/** Exponential running mean. */
-function smoothed(points: readonly CurvePoint[]): CurvePoint[] {
-  const share = 1 / Math.max(1, points.length / 50);
-  let mean: number | undefined;
+/** Exponential running mean over about a fiftieth of `all` points; the first ones weigh no more than those after them. */
+function smoothed(points: readonly CurvePoint[], all: number): CurvePoint[] {
+  const share = 1 / Math.max(1, all / 50);
+  let [sum, weight] = [0, 0];
   return points.map(({ step, loss }) => {
-    mean = mean === undefined ? loss : mean + share * (loss - mean);
-    return { step, loss: mean };
+    sum += share * (loss - sum);
+    weight += share * (1 - weight);
+    return { step, loss: sum / weight };
   });
 }
 
-function thinned(points: readonly CurvePoint[]): CurvePoint[] {
-  const size = Math.max(1, Math.ceil(points.length / POINTS));
+function thinned(points: readonly CurvePoint[], all: number): CurvePoint[] {
+  const size = Math.max(1, Math.ceil(all / POINTS));
   return Array.from({ length: Math.ceil(points.length / size) }, (_, i) => {
     const group = points.slice(i * size, (i + 1) * size);
     return { step: group.at(-1)!.step, loss: group.reduce((sum, { loss }) => sum + loss, 0) / group.length };
+  });
+}
+
+/** Shelves for labels from left to right, so that none lies over another: each on the highest one that is free. */
+function shelve(labels: readonly { readonly from: number; readonly to: number }[]): number[] {
+  const ends: number[] = [];
+  return labels.map(({ from, to }) => {
+    const free = ends.findIndex((end) => end <= from);
+    const shelf = free < 0 ? ends.length : free;
+    ends[shelf] = to;
+    return shelf;
   });
 }
 
