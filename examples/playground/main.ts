@@ -13,9 +13,9 @@ const questions = [
   "What is this?",
   "What kind of thing is this?",
   "What are the main colours?",
-  "What is it associated with?",
   "Can you eat it?",
   "Describe the picture.",
+  "What does the sign say?",
 ];
 
 const session = new Session();
