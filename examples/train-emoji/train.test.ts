@@ -1,7 +1,9 @@
 /** The whole recipe, two steps of each part, on a few made-up drawings. */
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Llava } from "llava-webgpu";
 import { afterAll, expect, it } from "vitest";
 import { defaultSizes } from "./model.ts";
@@ -58,4 +60,12 @@ it.each([
   [["--output", root, "--steps", "1,2,3,4,0"], /expected --steps of five whole numbers/],
 ])("says what is wrong with the arguments %j", async (args, message) => {
   await expect(main(args)).rejects.toThrow(message);
+});
+
+it("names an option that there is not in one line", () => {
+  const script = "await (await load('examples/train-emoji/train.ts')).main(process.argv.slice(3))";
+  const runner = fileURLToPath(new URL("../../test/harness/run-source.mjs", import.meta.url));
+  const { status, stderr } = spawnSync(process.execPath, [runner, script, "--nonsense"], { encoding: "utf8" });
+  expect(stderr.trim()).toMatch(/^Unknown option '--nonsense'.*$/);
+  expect(status).toBe(1);
 });

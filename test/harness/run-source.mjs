@@ -22,7 +22,7 @@ try {
 } catch (error) {
   const { LlavaError } = await server.ssrLoadModule("errors/index.ts");
   // A mistake of the user's: one line says what to do. Everything else is ours, and wants its stack.
-  if (!(error instanceof LlavaError)) throw error;
+  if (!(error instanceof LlavaError) && !String(error?.code).startsWith("ERR_PARSE_ARGS")) throw error;
   console.error(error.message);
   process.exitCode = 1;
 }
