@@ -17,7 +17,9 @@ export interface BatchOptions {
 }
 
 /** Pictures of a dialogue cost about this many times what a single drawing does. */
-const cost: Readonly<Record<ExampleKind, number>> = { name: 1, single: 1, quiz: 2.5, large: 3, collage: 3, search: 2.25, pair: 2, sign: 1.75, word: 0.75 };
+const cost: Readonly<Record<ExampleKind, number>> = {
+  name: 1, single: 1, quiz: 2.5, large: 3, collage: 3, search: 2.25, pair: 2, largePair: 5, sign: 1.75, word: 0.75,
+};
 
 /** A batch of stage 1: pictures and their names. */
 export function captionBatch(llava: Llava, options: BatchOptions, random: Random): Promise<Batch> {

@@ -24,10 +24,11 @@ export interface Example {
 
 /**
  * What the pictures show: one drawing in one tile ("name", "single", "quiz") or in four ("large"), several drawings ("collage",
- * "search"), two pictures ("pair"), a word beside a drawing ("sign") or alone in one tile ("word"). "name" asks nothing but the
- * name, a quiz many questions that are answered with yes or no, a search where things are and whether they are there.
+ * "search"), two pictures in one tile each ("pair") or in four ("largePair"), a word beside a drawing ("sign") or alone in one tile
+ * ("word"). "name" asks nothing but the name, a quiz many questions that are answered with yes or no, a search where things are
+ * and whether they are there.
  */
-export const exampleKinds = ["name", "single", "quiz", "large", "collage", "search", "pair", "sign", "word"] as const;
+export const exampleKinds = ["name", "single", "quiz", "large", "collage", "search", "pair", "largePair", "sign", "word"] as const;
 
 export type ExampleKind = (typeof exampleKinds)[number];
 
@@ -48,7 +49,8 @@ const counts = [[2, 26], [3, 20], [4, 24], [5, 11], [6, 11], [7, 2], [8, 2], [9,
 
 /** Fewest and most questions of each sort of example: pictures of many tokens are worth more of them. */
 const turnsOf: Readonly<Record<ExampleKind, readonly [number, number]>> = {
-  name: [1, 1], single: [2, 5], quiz: [9, 13], large: [4, 7], collage: [4, 8], search: [7, 12], pair: [6, 10], sign: [1, 3], word: [1, 1],
+  name: [1, 1], single: [2, 5], quiz: [9, 13], large: [4, 7], collage: [4, 8], search: [7, 12], pair: [6, 10], largePair: [6, 10],
+  sign: [1, 3], word: [1, 1],
 };
 
 /** How the two pictures of a pair are related: about half of the questions whether they are the same get a yes. */
@@ -100,7 +102,7 @@ export class DialogueMaker {
   /** One example, of a random sort unless `kind` says which. */
   next(random: Random, kind: ExampleKind = pickWeighted(random, mix)): Example {
     if (kind === "collage" || kind === "search") return this.#collage(random, kind);
-    if (kind === "pair") return this.#pair(random);
+    if (kind === "pair" || kind === "largePair") return this.#pair(random, kind);
     if ((kind === "sign" || kind === "word") && this.#words.length > 0) return this.#sign(random, kind);
     if (kind === "quiz" || (kind === "large" && chance(random, 0.5))) return this.#quiz(random, kind);
     return this.#single(random, kind === "large" || kind === "name" ? kind : "single");
@@ -166,16 +168,16 @@ export class DialogueMaker {
   }
 
   /** Two pictures: of one concept, of one subgroup, or of any two things. */
-  #pair(random: Random): Example {
+  #pair(random: Random, kind: "pair" | "largePair"): Example {
     const first = this.#sampler.next(random);
     const relation = pickWeighted(random, relations);
     const known = (concept: Concept): boolean => this.#byConcept.has(concept);
     const candidates = relation === "same" ? [first.concept] : this.#questions.subgroup(first.concept.subgroup).filter(known);
     const second = relation === "any" ? this.#sampler.next(random) : pick(random, this.#byConcept.get(pick(random, candidates))!);
-    const images = [first, second].map((drawing) => this.#augmenter.augment(drawing, random).picture);
+    const images = [first, second].map((drawing) => this.#augment(drawing, kind === "largePair" ? "large" : "single", random).picture);
     const ask = (): Turn | undefined =>
       askPair([first.concept, second.concept], pickWeighted(random, weights(pairKinds)), random);
-    return { images, turns: shuffled(random, this.#collect(random, "pair", ask, [])) };
+    return { images, turns: shuffled(random, this.#collect(random, kind, ask, [])) };
   }
 
   #sign(random: Random, kind: "sign" | "word"): Example {

@@ -32,8 +32,8 @@ export interface LanguageProgress {
 /** How often a batch is of each sort. A quarter of stage 2 is names alone: in dialogues they are a few words among many. */
 const mixes: Readonly<Record<1.5 | 1.75 | 2, BatchMix>> = {
   1.5: { name: 1 },
-  1.75: { quiz: 0.2, pair: 0.3, search: 0.2, word: 0.15, single: 0.15 },
-  2: { name: 0.25, single: 0.16, quiz: 0.08, large: 0.08, collage: 0.17, pair: 0.13, sign: 0.13 },
+  1.75: { quiz: 0.2, pair: 0.2, largePair: 0.1, search: 0.2, word: 0.15, single: 0.15 },
+  2: { name: 0.25, single: 0.16, quiz: 0.08, large: 0.08, collage: 0.17, pair: 0.08, largePair: 0.05, sign: 0.13 },
 };
 
 /**

@@ -151,11 +151,11 @@ describe("dialogues", () => {
     const random = new Random(9);
     for (let i = 0; i < 60; i++) {
       const { images, turns } = maker.next(random, kind);
-      expect(images).toHaveLength(kind === "pair" ? 2 : 1);
+      expect(images).toHaveLength(kind === "pair" || kind === "largePair" ? 2 : 1);
       for (const { width, height, data } of images) {
         const small = ["name", "single", "quiz", "pair", "word"].includes(kind);
         expect(Math.max(width, height)).toBe(small ? 32 : 64);
-        if (kind === "large") expect(Math.min(width, height)).toBeGreaterThanOrEqual(0.6 * 64 - 1);
+        if (kind === "large" || kind === "largePair") expect(Math.min(width, height)).toBeGreaterThanOrEqual(0.6 * 64 - 1);
         else expect(width).toBe(height);
         expect(data).toHaveLength(width * height * 3);
       }
