@@ -29,7 +29,7 @@ export function drawCurve({ title, training, heldOut, stages }: Curve): string {
   const top = niceCeiling(all.reduce((most, { loss }) => Math.max(most, loss), 0));
   const x = (step: number) => round(MARGIN.left + (step / lastStep) * (WIDTH - MARGIN.left - MARGIN.right));
   const y = (loss: number) => round(HEIGHT - MARGIN.bottom - (loss / top) * (HEIGHT - MARGIN.top - MARGIN.bottom));
-  const borders = [0, ...stages.slice(1).map(({ step }) => step), Infinity];
+  const borders = [-Infinity, ...stages.slice(1).map(({ step }) => step), Infinity];
   const parts = borders.slice(1).map((end, i) => training.filter(({ step }) => step > borders[i]! && step <= end)).filter(({ length }) => length > 0);
   const lines = (curve: (part: readonly CurvePoint[]) => readonly CurvePoint[], style: string) => parts.map((part) => {
     const points = thinned(curve(part), training.length).map(({ step, loss }) => `${x(step)},${y(loss)}`);

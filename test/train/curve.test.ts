@@ -31,3 +31,8 @@ it("writes names as text, and draws nothing of a run without steps", () => {
   expect(svg).toContain("&#60;a&#62; &#38; b");
   expect(points(svg)).toEqual([]);
 });
+
+it("draws a loss from before the first step", () => {
+  const svg = drawCurve({ title: "Loss", training: [{ step: 0, loss: 2 }, { step: 1, loss: 1 }], heldOut: [], stages: [{ step: 0, name: "one" }] });
+  expect(points(svg).map(({ length }) => length)).toEqual([2, 2]);
+});
