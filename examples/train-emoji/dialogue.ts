@@ -74,6 +74,8 @@ function lotsOf<K extends SingleKind>(kinds: Readonly<Record<K, number>>): Recor
 const singleLots = lotsOf(singleKinds);
 const quizLots = lotsOf(quizKinds);
 const collageLots: Readonly<Record<"collage" | "search", [CollageKind, number][]>> = { collage: weights(collageKinds), search: weights(searchKinds) };
+const pairLots = weights(pairKinds);
+const signLots = weights(signKinds);
 
 /** Makes training examples; the same random numbers give the same examples. */
 export class DialogueMaker {
@@ -110,7 +112,7 @@ export class DialogueMaker {
 
   /** Every third large picture is wider than tall or taller than wide. */
   #augment(drawing: Drawing, kind: ExampleKind, random: Random): Augmented {
-    if (kind !== "large") return this.#augmenter.augment(drawing, random);
+    if (kind !== "large" && kind !== "largePair") return this.#augmenter.augment(drawing, random);
     if (!chance(random, 0.35)) return this.#largeAugmenter.augment(drawing, random);
     const short = between(random, 0.6, 0.9);
     const { picture, faithful } = this.#largeAugmenter.augment(drawing, random, { scale: [0.75 * short, short] });
@@ -174,9 +176,9 @@ export class DialogueMaker {
     const known = (concept: Concept): boolean => this.#byConcept.has(concept);
     const candidates = relation === "same" ? [first.concept] : this.#questions.subgroup(first.concept.subgroup).filter(known);
     const second = relation === "any" ? this.#sampler.next(random) : pick(random, this.#byConcept.get(pick(random, candidates))!);
-    const images = [first, second].map((drawing) => this.#augment(drawing, kind === "largePair" ? "large" : "single", random).picture);
+    const images = [first, second].map((drawing) => this.#augment(drawing, kind, random).picture);
     const ask = (): Turn | undefined =>
-      askPair([first.concept, second.concept], pickWeighted(random, weights(pairKinds)), random);
+      askPair([first.concept, second.concept], pickWeighted(random, pairLots), random);
     return { images, turns: shuffled(random, this.#collect(random, kind, ask, [])) };
   }
 
@@ -185,7 +187,7 @@ export class DialogueMaker {
     const { picture, ...sign } = this.#signs.paint(drawing, pick(random, this.#words), random);
     const read = askSign(sign, drawing.concept, "read", random);
     if (kind === "word") return { images: [quarterOf(picture, sign.corner)], turns: [read] };
-    const ask = (): Turn => askSign(sign, drawing.concept, pickWeighted(random, weights(signKinds)), random);
+    const ask = (): Turn => askSign(sign, drawing.concept, pickWeighted(random, signLots), random);
     return { images: [picture], turns: shuffled(random, this.#collect(random, "sign", ask, [read])) };
   }
 

@@ -2,8 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Drawing } from "./drawings.ts";
 import { evaluatedKinds, type EvaluationItem, HeldOut, nameEverything, placeTogether } from "./held-out.ts";
 import { score } from "./scores.ts";
-import { testConcepts, testDrawings } from "./test-concepts.ts";
-import type { WordMask } from "./words.ts";
+import { testConcepts, testDrawings, testWord } from "./test-concepts.ts";
 
 /** Drawings of one grey a vendor. */
 function placed(vendor: string, value: number): Drawing[] {
@@ -13,8 +12,7 @@ function placed(vendor: string, value: number): Drawing[] {
 }
 
 const heldOut = { twemoji: placed("twemoji", 100), openmoji: placed("openmoji", 50) };
-const word: WordMask = { word: "stop", font: "test", size: 10, width: 20, height: 10, alpha: new Uint8Array(200).fill(255) };
-const evaluation = new HeldOut({ concepts: testConcepts, heldOut, words: [word], tile: 48 });
+const evaluation = new HeldOut({ concepts: testConcepts, heldOut, words: [testWord], tile: 48 });
 
 /** Items with a checksum in place of each picture, since comparing pixels one by one takes long. */
 function summary(items: readonly EvaluationItem[]): object[] {

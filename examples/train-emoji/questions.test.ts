@@ -8,9 +8,8 @@ import { askPair, type PairKind, pairKinds } from "./pair-questions.ts";
 import { Questions, type SingleKind, singleKinds, type Turn } from "./questions.ts";
 import { colourOverlap, score } from "./scores.ts";
 import { askSign, type SignKind, signKinds } from "./sign-questions.ts";
-import { conceptNamed, testConcepts, testDrawings } from "./test-concepts.ts";
+import { conceptNamed, testConcepts, testDrawings, testWord } from "./test-concepts.ts";
 import { associations, description } from "./wordings.ts";
-import type { WordMask } from "./words.ts";
 
 const questions = new Questions(testConcepts);
 const shares = [0.7, 0, 0.05, 0.2, 0, 0, 0, 0.05, 0, 0, 0];
@@ -143,8 +142,7 @@ describe("questions about several drawings", () => {
 });
 
 describe("dialogues", () => {
-  const word: WordMask = { word: "stop", font: "test", size: 10, width: 20, height: 10, alpha: new Uint8Array(200).fill(255) };
-  const maker = new DialogueMaker({ concepts: testConcepts, drawings: testDrawings, words: [word], tile: 24 + 8 });
+  const maker = new DialogueMaker({ concepts: testConcepts, drawings: testDrawings, words: [testWord], tile: 24 + 8 });
   const kinds = new Set([singleKinds, collageKinds, pairKinds, signKinds].flatMap((each): string[] => Object.keys(each)));
 
   it.each(exampleKinds)("of sort %s have pictures of the right size and questions asked once", (kind) => {

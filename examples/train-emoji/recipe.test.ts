@@ -10,21 +10,20 @@ import { DialogueMaker, exampleKinds } from "./dialogue.ts";
 import { dialogueBatch } from "./dialogue-batches.ts";
 import type { Drawing, Drawings } from "./drawings.ts";
 import { type LanguageProgress, trainLanguage } from "./language.ts";
-import { defaultSizes, writeModel } from "./model.ts";
-import { taggedConcepts as concepts, testConcepts, testDrawings } from "./test-concepts.ts";
+import { writeModel } from "./model.ts";
+import { taggedConcepts as concepts, testConcepts, testDrawings, testSizes, testWord } from "./test-concepts.ts";
 import { writeTokenizer } from "./tokenizer.ts";
 import { type TowerProgress, trainTower } from "./tower.ts";
 import { TowerLessons } from "./tower-lessons.ts";
-import type { WordMask } from "./words.ts";
 
-const SIDE = 36;
+const SIDE = testSizes.vision.imageSize;
 const root = mkdtempSync(join(tmpdir(), "llava-recipe-"));
 afterAll(() => rmSync(root, { recursive: true }));
 
 const training: Drawing[] = testDrawings.map((drawing) => ({ ...drawing, concept: concepts[testConcepts.indexOf(drawing.concept)]! }));
 const placed: Drawing[] = training.slice(0, concepts.length).map((drawing) => ({ ...drawing, natural: new Uint8Array(SIDE * SIDE * 3) }));
 const drawings: Drawings = { concepts, training, heldOut: { twemoji: placed } };
-const words: WordMask[] = [{ word: "stop", font: "test", size: 10, width: 20, height: 10, alpha: new Uint8Array(200).fill(255) }];
+const words = [testWord];
 const maker = new DialogueMaker({ concepts: testConcepts, drawings: testDrawings, words, tile: SIDE });
 const common = { drawings, words, learningRate: 1e-3, adamWFactor: 0.5, seed: 1, checkpointEvery: 100 };
 
@@ -36,11 +35,7 @@ writeTokenizer(join(root, "tokenizer"), [["USER: What is this? ASSISTANT: a red 
 await writeModel(join(root, "random"), {
   tokenizer: join(root, "tokenizer"),
   seed: 1,
-  sizes: {
-    ...defaultSizes,
-    vision: { ...defaultSizes.vision, imageSize: SIDE, width: 32, layers: 1, heads: 1, inner: 32 },
-    text: { ...defaultSizes.text, width: 32, layers: 1, heads: 1, keyValueHeads: 1, inner: 32 },
-  },
+  sizes: testSizes,
 });
 
 describe("tower", () => {

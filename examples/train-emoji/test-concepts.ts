@@ -3,7 +3,9 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeConcepts, type Concept, type Emoji } from "./concepts.ts";
 import { type Drawing, EVALUATED } from "./drawings.ts";
+import { defaultSizes } from "./model.ts";
 import { vendors } from "./vendors.ts";
+import type { WordMask } from "./words.ts";
 
 type Row = readonly [hexcode: string, label: string, group: string, subgroup: string, tags?: readonly string[]];
 
@@ -55,6 +57,16 @@ export const testDrawings: readonly Drawing[] = ["noto", "fluent-emoji"].flatMap
   }),
 );
 
+/** A word as a black box. */
+export const testWord: WordMask = { word: "stop", font: "test", size: 10, width: 20, height: 10, alpha: new Uint8Array(200).fill(255) };
+
+/** The default model, with tiles of 36 px and one narrow layer of each sort. */
+export const testSizes = {
+  ...defaultSizes,
+  vision: { ...defaultSizes.vision, imageSize: 36, width: 32, layers: 1, heads: 1, inner: 32 },
+  text: { ...defaultSizes.text, width: 32, layers: 1, heads: 1, keyValueHeads: 1, inner: 32 },
+};
+
 /** With tags that all share: the tower learns a tag from three concepts on. */
 export const taggedConcepts: readonly Concept[] = testConcepts.map((concept) => ({ ...concept, tags: [...concept.tags, "drawn", "shown"] }));
 
@@ -69,6 +81,7 @@ export function writeTestCache(cache: string): void {
     writeFileSync(join(cache, `${name}.rgba`), Buffer.concat(drawings.map(({ pixels }) => pixels)));
     if (heldOut) writeFileSync(join(cache, `${name}.rgb`), Buffer.alloc(drawings.length * EVALUATED * EVALUATED * 3, 255));
   }
-  writeFileSync(join(cache, "words.json"), JSON.stringify([{ word: "stop", font: "test", size: 10, width: 20, height: 10 }]));
-  writeFileSync(join(cache, "words.alpha"), new Uint8Array(200).fill(255));
+  const { alpha, ...row } = testWord;
+  writeFileSync(join(cache, "words.json"), JSON.stringify([row]));
+  writeFileSync(join(cache, "words.alpha"), alpha);
 }

@@ -6,8 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Llava } from "llava-webgpu";
 import { afterAll, expect, it } from "vitest";
-import { defaultSizes } from "./model.ts";
-import { writeTestCache } from "./test-concepts.ts";
+import { testSizes, writeTestCache } from "./test-concepts.ts";
 import { main, trainDefaultModel } from "./train.ts";
 
 const root = mkdtempSync(join(tmpdir(), "llava-train-"));
@@ -22,11 +21,7 @@ const options = {
   adapter: "software",
   steps: { tower: 2, "stage-1": 2, "stage-1.5": 2, "stage-1.75": 2, "stage-2": 2 },
   batchSize: 3,
-  sizes: {
-    ...defaultSizes,
-    vision: { ...defaultSizes.vision, imageSize: 36, width: 32, layers: 1, heads: 1, inner: 32 },
-    text: { ...defaultSizes.text, width: 32, layers: 1, heads: 1, keyValueHeads: 1, inner: 32 },
-  },
+  sizes: testSizes,
 };
 
 it("runs from random weights to the mean of the last rounds, and does only what is not there yet", async () => {

@@ -18,7 +18,7 @@ import { averageModels } from "./average.ts";
 import { drawLog } from "./curve.ts";
 import { DialogueMaker } from "./dialogue.ts";
 import { type Drawings, loadDrawings } from "./drawings.ts";
-import { type Stage, trainLanguage } from "./language.ts";
+import { trainLanguage } from "./language.ts";
 import { writeModel } from "./model.ts";
 import { EmojiDataError } from "./packages.ts";
 import { defaultCache } from "./prepare.ts";
@@ -28,32 +28,26 @@ import { loadWords, type WordMask } from "./words.ts";
 
 const SEED = 1;
 
-/** What Muon's matrices learn at, what AdamW's tensors get of it, pictures of a batch, and steps. */
+/** What Muon's matrices learn at, what AdamW's tensors get of it, pictures of a batch, and steps; `stage`: of the language model, none for the tower. */
 const settings = {
-  tower: { learningRate: 4.5e-3, adamWFactor: 0.375, batchSize: 96, steps: 9000 },
-  "stage-1": { learningRate: 3e-3, adamWFactor: 0.5, batchSize: 48, steps: 80 },
-  "stage-1.5": { learningRate: 5e-3, adamWFactor: 0.5, batchSize: 64, steps: 1600 },
-  "stage-1.75": { learningRate: 2.5e-3, adamWFactor: 0.5, batchSize: 96, steps: 2000 },
-  "stage-2": { learningRate: 2.1e-3, adamWFactor: 0.5, batchSize: 96, steps: 640 },
+  tower: { stage: undefined, learningRate: 4.5e-3, adamWFactor: 0.375, batchSize: 96, steps: 9000 },
+  "stage-1": { stage: 1, learningRate: 3e-3, adamWFactor: 0.5, batchSize: 48, steps: 80 },
+  "stage-1.5": { stage: 1.5, learningRate: 5e-3, adamWFactor: 0.5, batchSize: 64, steps: 1600 },
+  "stage-1.75": { stage: 1.75, learningRate: 2.5e-3, adamWFactor: 0.5, batchSize: 96, steps: 2000 },
+  "stage-2": { stage: 2, learningRate: 2.1e-3, adamWFactor: 0.5, batchSize: 96, steps: 640 },
 } as const;
 
 type Setting = keyof typeof settings;
 
-interface Part {
-  /** Its folder. */
-  readonly name: string;
-  readonly setting: Setting;
-  /** Nothing for the tower. */
-  readonly stage?: Stage;
-}
+const rounds = ["stage-2a", "stage-2b", "stage-2c"];
 
-/** In their order. */
-const parts: readonly Part[] = [
-  { name: "tower", setting: "tower" },
-  { name: "stage-1", setting: "stage-1", stage: 1 },
-  { name: "stage-1.5", setting: "stage-1.5", stage: 1.5 },
-  { name: "stage-1.75", setting: "stage-1.75", stage: 1.75 },
-  ...["stage-2a", "stage-2b", "stage-2c"].map((name): Part => ({ name, setting: "stage-2", stage: 2 })),
+/** The parts' folders, in their order, and their settings. */
+const parts: readonly (readonly [name: string, setting: Setting])[] = [
+  ["tower", "tower"],
+  ["stage-1", "stage-1"],
+  ["stage-1.5", "stage-1.5"],
+  ["stage-1.75", "stage-1.75"],
+  ...rounds.map((name) => [name, "stage-2"] as const),
 ];
 
 export interface TrainOptions {
@@ -83,11 +77,12 @@ export async function trainDefaultModel(options: TrainOptions): Promise<string |
     await writeModel(folder("random"), { tokenizer: folder("tokenizer"), seed: SEED, ...(sizes ? { sizes } : {}) });
   }
   let from = "random";
-  for (const [number, { name, setting, stage }] of parts.entries()) {
+  for (const [number, [name, setting]] of parts.entries()) {
     if (!there(name)) {
+      const { stage, ...set } = settings[setting];
       const llava = await Llava.load(folder(from), { adapter, weights: "f32", signal });
       const run = {
-        ...settings[setting],
+        ...set,
         ...(steps[setting] ? { steps: steps[setting] } : {}),
         ...(batchSize ? { batchSize } : {}),
         drawings,
@@ -105,7 +100,7 @@ export async function trainDefaultModel(options: TrainOptions): Promise<string |
     }
     from = name;
   }
-  if (!there("model")) await averageModels(parts.filter(({ stage }) => stage === 2).map(({ name }) => folder(name)), folder("model"), "f16");
+  if (!there("model")) await averageModels(rounds.map(folder), folder("model"), "f16");
   return folder("model");
 }
 

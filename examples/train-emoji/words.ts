@@ -61,13 +61,15 @@ type IndexRow = Omit<WordMask, "alpha">;
 type WordToRender = Pick<WordMask, "word" | "font" | "size">;
 
 /** All words, in small and in capital letters, in every font and size. */
-const wanted: readonly WordToRender[] = fonts.flatMap(({ name: font }) =>
-  sizes.flatMap((size) => words.flatMap((word) => [word, word.toUpperCase()]).map((word) => ({ word, font, size })))
-);
+function wordsToRender(): WordToRender[] {
+  const spellings = words.flatMap((word) => [word, word.toUpperCase()]);
+  return fonts.flatMap(({ name: font }) => sizes.flatMap((size) => spellings.map((word) => ({ word, font, size }))));
+}
 
 /** Renders all words, unless the cache has just these. About 15 seconds. */
 export async function renderWords({ cache, packages: folder }: { cache: string; packages?: string }): Promise<void> {
   const file = join(cache, "words.json");
+  const wanted = wordsToRender();
   const keys = (rows: readonly WordToRender[]): string => rows.map(({ word, font, size }) => `${word} ${font} ${size}`).join();
   if (existsSync(file) && keys(readIndex(file)) === keys(wanted)) return;
   const packages = new Packages(folder);
