@@ -11,6 +11,7 @@ import { parseArgs } from "node:util";
 import { Llava } from "llava-webgpu";
 import { loadDrawings } from "./drawings.ts";
 import { evaluatedKinds, type EvaluationItem, HeldOut, nameEverything } from "./held-out.ts";
+import { pairKinds } from "./pair-questions.ts";
 import type { Picture } from "./picture.ts";
 import { defaultCache } from "./prepare.ts";
 import { resizeSquare } from "./resize.ts";
@@ -43,8 +44,8 @@ export interface EvaluateOptions {
 }
 
 /**
- * Scores of every kind, and of the names of all held-out drawings (kind "all names"; "all names, large": shown at twice the
- * size, which AnyRes sees in four tiles).
+ * Scores of every kind, and of the names of all held-out drawings (kind "all names"). Names and pairs are asked again at twice
+ * the size ("all names, large", "same, large"), which AnyRes sees in four tiles.
  */
 export async function evaluateModel(llava: Llava, { cache, questions, names, onProgress }: EvaluateOptions): Promise<KindScore[]> {
   const { concepts, heldOut } = loadDrawings(cache, ["twemoji", "openmoji"]);
@@ -53,11 +54,19 @@ export async function evaluateModel(llava: Llava, { cache, questions, names, onP
   const scores: KindScore[] = [];
   for (const set of Object.keys(heldOut)) {
     const all = nameEverything({ heldOut }, set);
+    const add = async (kind: string, items: readonly EvaluationItem[]): Promise<void> => {
+      scores.push(await scoreOf(llava, items, kind, size, onProgress));
+    };
+    const addLarge = async (kind: string, items: readonly EvaluationItem[]): Promise<void> => {
+      if (llava.config.pinpoints) await add(`${kind}, large`, items.map((item) => enlarged(item, 2 * size)));
+    };
     const some = names ? all.filter((_, i) => i % Math.ceil(all.length / names) === 0) : all;
-    scores.push(await scoreOf(llava, some, "all names", size, onProgress));
-    if (llava.config.pinpoints) scores.push(await scoreOf(llava, some.map((item) => enlarged(item, 2 * size)), "all names, large", size, onProgress));
+    await add("all names", some);
+    await addLarge("all names", some);
     for (const kind of evaluatedKinds) {
-      scores.push(await scoreOf(llava, asked.items(set, kind, questions, 7), kind, size, onProgress));
+      const items = asked.items(set, kind, questions, 7);
+      await add(kind, items);
+      if (kind in pairKinds) await addLarge(kind, items);
     }
   }
   return scores;

@@ -15,7 +15,7 @@ export interface Turn {
 
 /** The kinds of questions about one drawing, and how often each is asked in training. */
 export const singleKinds = {
-  name: 0.1, kind: 0.13, group: 0.06, colour: 0.09, colours: 0.08, tags: 0.06, describe: 0.07, count: 0.02,
+  name: 0.06, kind: 0.13, group: 0.06, colour: 0.09, colours: 0.08, tags: 0.06, describe: 0.07, count: 0.06,
   yn_name: 0.17, yn_kind: 0.08, yn_colour: 0.07, yn_attr: 0.1,
 } as const;
 

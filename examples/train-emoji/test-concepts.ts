@@ -5,7 +5,7 @@ import { makeConcepts, type Concept, type Emoji } from "./concepts.ts";
 import { type Drawing, EVALUATED } from "./drawings.ts";
 import { defaultSizes } from "./model.ts";
 import { vendors } from "./vendors.ts";
-import type { WordMask } from "./words.ts";
+import { fonts, type WordMask } from "./words.ts";
 
 type Row = readonly [hexcode: string, label: string, group: string, subgroup: string, tags?: readonly string[]];
 
@@ -82,6 +82,7 @@ export function writeTestCache(cache: string): void {
     if (heldOut) writeFileSync(join(cache, `${name}.rgb`), Buffer.alloc(drawings.length * EVALUATED * EVALUATED * 3, 255));
   }
   const { alpha, ...row } = testWord;
-  writeFileSync(join(cache, "words.json"), JSON.stringify([row]));
-  writeFileSync(join(cache, "words.alpha"), alpha);
+  const asked = fonts.find(({ heldOut }) => heldOut)!.name;
+  writeFileSync(join(cache, "words.json"), JSON.stringify([row, { ...row, font: asked }]));
+  writeFileSync(join(cache, "words.alpha"), Buffer.concat([alpha, alpha]));
 }

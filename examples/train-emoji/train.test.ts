@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Llava } from "llava-webgpu";
 import { afterAll, expect, it } from "vitest";
+import { evaluateModel } from "./evaluate.ts";
+import { evaluatedKinds } from "./held-out.ts";
 import { testSizes, writeTestCache } from "./test-concepts.ts";
 import { main, trainDefaultModel } from "./train.ts";
 
@@ -24,7 +26,7 @@ const options = {
   sizes: testSizes,
 };
 
-it("runs from random weights to the mean of the last rounds, and does only what is not there yet", async () => {
+it("runs from random weights to the mean of the last rounds, does only what is not there yet, and can be evaluated", async () => {
   const stop = new AbortController();
   const first: string[] = [];
   const stopAt = (part: string): void => {
@@ -45,8 +47,21 @@ it("runs from random weights to the mean of the last rounds, and does only what 
   const llava = await Llava.load(model!, { adapter: "software" });
   const image = { width: 72, height: 72, data: new Uint8Array(72 * 72 * 3) };
   expect((await llava.generate({ images: [image], prompt: "What is this?" }, { maxNewTokens: 2 })).tokens.length).toBeGreaterThan(0);
-  await llava.dispose();
   expect(readFileSync(join(model!, "config.json"), "utf8")).toContain('"dtype": "float16"');
+
+  const rows: string[] = [];
+  const scores = await evaluateModel(llava, { cache, questions: 1, names: 2, onProgress: (row) => rows.push(row) });
+  await llava.dispose();
+  expect(rows).toHaveLength(scores.length);
+  for (const set of ["twemoji", "openmoji"]) {
+    const kinds = scores.filter((score) => score.set === set).map(({ kind }) => kind);
+    expect(kinds).toEqual(expect.arrayContaining([...evaluatedKinds, "all names", "all names, large", "same, large", "nth_name, large"]));
+    expect(new Set(kinds).size).toBe(kinds.length);
+  }
+  for (const { kind, score, blind, withoutTiles, majority } of scores) {
+    for (const share of [score, blind ?? 0, withoutTiles ?? 0, majority]) expect(share, kind).toSatisfy((n: number) => n >= 0 && n <= 1);
+    expect(blind !== undefined, kind).toBe(!kind.startsWith("all names"));
+  }
 });
 
 it.each([
