@@ -2,7 +2,8 @@
 import { conversationTemplates } from "../../tokenizer/templates.ts";
 import type { Llava } from "../llava.ts";
 import type { TrainingBatch } from "./batch.ts";
-import { collate, type CollateOptions, placeImages, type SampleSource } from "./data/index.ts";
+import { encodeSample, type EncodedSample, padSamples } from "./data/collate.ts";
+import { type CollateOptions, EmptyBatchError, placeImages, SampleError, type SampleSource } from "./data/index.ts";
 import { picturePath } from "./data/path.ts";
 import type { Trainer } from "./trainer.ts";
 
@@ -15,6 +16,7 @@ export interface Evaluation {
 }
 
 export interface EvaluationOptions {
+  /** With `onBadSample: "skip"` bad samples are told to `report`, and neither measured nor asked. */
   readonly collate: CollateOptions;
   readonly batchSize: number;
   /** How many samples the loss is measured on. */
@@ -27,30 +29,42 @@ export interface EvaluationOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Measures loss and accuracy on the first samples of a source. Throws as `collate` and `Llava.generate`. */
+/**
+ * Measures loss and accuracy on the first samples of a source. Throws as `collate` (`EmptyBatchError` if none of them is usable)
+ * and `Llava.generate`.
+ */
 export async function evaluate(llava: Llava, trainer: Trainer, source: SampleSource, options: EvaluationOptions): Promise<Evaluation> {
   const { batchSize, pad, maxNewTokens, signal } = options;
   const samples = Math.min(options.samples, source.count);
+  let bad: SampleError | undefined;
+  const encode = async (index: number): Promise<EncodedSample[]> => {
+    const outcome = await encodeSample(() => source.sample(index), llava, options.collate);
+    if (!(outcome instanceof SampleError)) return [outcome];
+    bad = outcome;
+    options.collate.report?.(outcome);
+    return [];
+  };
   let sum = 0;
   let tokens = 0;
   for (let first = 0; first < samples; first += batchSize) {
     signal?.throwIfAborted();
-    const indices = Array.from({ length: Math.min(batchSize, samples - first) }, (_, i) => first + i);
-    const raw = await Promise.all(indices.map(async (index) => {
-      const { id, images, conversations } = await source.sample(index);
-      return { id, image: images, conversations };
-    }));
-    const scores = await trainer.scores(pad(await collate(raw, llava, options.collate)));
+    const encoded: EncodedSample[] = [];
+    for (let index = first; index < Math.min(samples, first + batchSize); index++) encoded.push(...(await encode(index)));
+    if (encoded.length === 0) continue;
+    const scores = await trainer.scores(pad(padSamples(encoded, llava.config)));
     sum -= scores.logProbabilities.reduce((total, value) => total + value, 0);
     tokens += scores.tokens.reduce((total, value) => total + value, 0);
   }
-  const questions = Math.min(options.questions, source.count);
+  if (tokens === 0) throw new EmptyBatchError(samples, bad);
+  let questions = 0;
   let right = 0;
-  for (let index = 0; index < questions; index++) {
+  for (let index = 0; index < Math.min(options.questions, source.count); index++) {
     signal?.throwIfAborted();
+    if ((await encode(index)).length === 0) continue;
+    questions++;
     if (await isRight(llava, await source.sample(index), options.collate, maxNewTokens)) right++;
   }
-  return { loss: sum / Math.max(1, tokens), accuracy: right / Math.max(1, questions), questions };
+  return { loss: sum / tokens, accuracy: right / Math.max(1, questions), questions };
 }
 
 /** Asks the first question of a sample with the layout that it is trained in. */

@@ -16,6 +16,9 @@ import { makeMaster } from "./master.ts";
 import { type Slot, slotsOf } from "./slots.ts";
 import type { Trainable } from "./trainable.ts";
 
+/** All linear layers of the language model's blocks. */
+export const defaultTargets: readonly string[] = ["language.layers.**"];
+
 export interface LoraOptions {
   /** Rows of A, columns of B. */
   readonly rank: number;
@@ -51,7 +54,7 @@ export interface NewAdapter {
  */
 export async function addLora(llava: Trainable, options: LoraOptions): Promise<void> {
   checkLoraOptions(options);
-  const { rank, alpha = 2 * rank, dropout = 0, targets = ["language.layers.**"], seed = 0 } = options;
+  const { rank, alpha = 2 * rank, dropout = 0, targets = defaultTargets, seed = 0 } = options;
   const random = new Random(seed);
   const modules = selectModules(await linearModules(llava.parts.loaded), targets);
   const adapters = modules.map((module): NewAdapter => {

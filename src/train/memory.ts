@@ -99,8 +99,12 @@ export async function batchTooLarge(
     const need = await sizeOf(count);
     return need.largest <= gpu.limits.maxStorageBufferBindingSize && (error.limit !== undefined || need.bytes <= Math.max(held, bytes / 2));
   };
-  let fitting = samples - 1;
-  while (fitting > 0 && !(await fits(fitting))) fitting--;
+  let fitting = 0;
+  for (let tooMany = samples; tooMany - fitting > 1; ) {
+    const middle = Math.floor((fitting + tooMany) / 2);
+    if (await fits(middle)) fitting = middle;
+    else tooMany = middle;
+  }
   const advice = fitting > 0 ? `${fitting} of them fit: lower the batch size and accumulate instead` : "not even one fits: use shorter samples, fewer tiles or another adapter";
   return new GpuMemoryError(`batch: ${samples} samples need ${bytes} bytes for activations beside the ${gpu.allocated - held} in use; ${advice} (${error.message})`, bytes, error.limit);
 }

@@ -1,9 +1,13 @@
 /** A whole training run as data: which model, which samples, stage after stage. */
 import { LlavaError } from "../../errors/index.ts";
 import { OptionError } from "../generate/errors.ts";
+import type { LoadedModel } from "../models/loaded.ts";
 import { type CollateOptions, DataError, type SampleOrder, sampleOrders, trainingTemplates } from "./data/index.ts";
 import { checkCollateOptions } from "./data/collate.ts";
+import { defaultTargets } from "./lora.ts";
+import { linearModules, selectModules } from "./lora-modules.ts";
 import { checkOptions, type TrainerOptions } from "./options.ts";
+import { modelSlots, selectSlots } from "./slots.ts";
 
 /** A recipe that cannot be run. */
 export class RecipeError extends LlavaError {
@@ -107,7 +111,32 @@ export function checkRecipe(value: unknown): { recipe: Recipe; stages: CheckedSt
   if (workers !== undefined && !(Number.isSafeInteger(workers) && workers >= 0)) throw wrong("workers", "a whole number of at least 0", workers);
   if (evaluation !== undefined) checkEvaluation(evaluation);
   if (!Array.isArray(stages) || stages.length === 0) throw wrong("stages", "a list of at least one stage", stages);
-  return { recipe, stages: stages.map((stage, i) => checkStage(recipe, stage, `stages[${i}]`, i)) };
+  const checked = stages.map((stage, i) => checkStage(recipe, stage, `stages[${i}]`, i));
+  checkAdapters(checked);
+  return { recipe, stages: checked };
+}
+
+/** Adapters are added by one stage; later ones keep them, or train them further. */
+function checkAdapters(stages: readonly CheckedStage[]): void {
+  let added: number | undefined;
+  for (const [i, { stage: { lora } }] of stages.entries()) {
+    if (lora === undefined) continue;
+    if (lora === "loaded" && added === undefined) throw wrong(`stages[${i}].lora`, "rank and so on, since no earlier stage has added adapters", lora);
+    if (lora !== "loaded" && added !== undefined) throw wrong(`stages[${i}].lora`, `"loaded", to train the adapters of stages[${added}] further, or nothing`, lora);
+    added ??= i;
+  }
+}
+
+/** Checks what only the model tells: whether it has what the stages name. Throws `RecipeError`. */
+export async function checkAgainst(loaded: LoadedModel, stages: readonly CheckedStage[]): Promise<void> {
+  const slots = await modelSlots(loaded);
+  const modules = await linearModules(loaded);
+  for (const [i, { stage: { trainable, lora } }] of stages.entries()) {
+    inField(`stages[${i}]`, (field) => field, () => {
+      selectSlots(slots, trainable);
+      if (typeof lora === "object") selectModules(modules, lora.targets ?? defaultTargets);
+    });
+  }
 }
 
 /** The settings of a stage's trainer, once its number of steps is known. */
@@ -166,10 +195,14 @@ function inField(path: string, where: (field: (typeof dataFields)[number]) => st
   try {
     check();
   } catch (error) {
-    if (error instanceof OptionError) throw wrong(`${path}.${error.option}`, error.expected, error.got);
     if (error instanceof DataError) throw new RecipeError(where(error.subject as (typeof dataFields)[number]), error.problem);
-    throw error;
+    throw ofStage(path, error);
   }
+}
+
+/** What is wrong with a setting of a trainer as an error of the recipe; any other error as it is. */
+export function ofStage(path: string, error: unknown): unknown {
+  return error instanceof OptionError ? wrong(`${path}.${error.option}`, error.expected, error.got) : error;
 }
 
 /** The file names of a data field. */

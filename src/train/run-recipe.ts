@@ -4,10 +4,11 @@ import { LlavaError } from "../../errors/index.ts";
 import type { AdapterDescription } from "../gpu/adapter.ts";
 import { Llava } from "../llava.ts";
 import { type Batch, loadBatches, Sampler, type SamplerState, SampleReader } from "./data/index.ts";
+import { DivergedError } from "./diverged.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
 import type { MemoryPlan } from "./memory.ts";
 import { padRows } from "./pad-rows.ts";
-import { type CheckedStage, checkRecipe, fileList, type Recipe, RecipeError, trainerOptions } from "./recipe.ts";
+import { checkAgainst, type CheckedStage, checkRecipe, fileList, ofStage, type Recipe, RecipeError, trainerOptions } from "./recipe.ts";
 import { RunLog } from "./run-log.ts";
 import { Speed } from "./speed.ts";
 import { checkSame, openState, plainOptions } from "./state.ts";
@@ -72,7 +73,7 @@ interface StagePlan extends CheckedStage {
  * Trains stage after stage. In the output folder: `log.jsonl` (a line for every step and evaluation), `curve.svg`,
  * `checkpoint/`, and in the end `model/` in Hugging Face's layout.
  *
- * When the loss is no number any more the run stops; the last checkpoint is kept.
+ * When the loss is no number any more the run stops; the last checkpoint is kept. Any other error leaves one of the last step.
  *
  * @throws RecipeError, ResumeError, DivergedError, GpuMemoryError, and what is wrong with model and data
  */
@@ -98,6 +99,7 @@ export async function runRecipe(given: Recipe, options: RunOptions = {}): Promis
     const { adapter = "auto", signal, onProgress } = options;
     llava = await Llava.load(recipe.model, { adapter, weights: recipe.weights ?? "auto", ...(signal ? { signal } : {}) });
     onProgress?.({ kind: "model", adapter: llava.adapter });
+    await checkAgainst(llava.parts.loaded, plans);
     return await new Run(recipe, plans, llava, heldOut, options).all(from);
   } finally {
     await llava?.dispose();
@@ -124,13 +126,13 @@ async function startOf(recipe: Recipe, resume: boolean): Promise<RunData | undef
   const state = await openState(checkpoint);
   await state.close();
   const data = state.state.data as RunData;
-  checkSame(comparable(recipe), data.recipe);
+  checkSame(comparable(recipe, data.stage), data.recipe);
   return data;
 }
 
-/** What may not change between a run and its continuation. */
-function comparable({ output: _output, checkpointEvery: _every, evaluation: _evaluation, workers: _workers, stages, ...recipe }: Recipe): unknown {
-  return plainOptions({ ...recipe, stages: stages.map(({ recompute: _recompute, ...stage }) => stage) });
+/** What may not change between a run and its continuation: all that the stages up to number `last` depend on. */
+function comparable({ output: _output, checkpointEvery: _every, evaluation: _evaluation, workers: _workers, stages, ...recipe }: Recipe, last: number): unknown {
+  return plainOptions({ ...recipe, stages: stages.slice(0, last + 1).map(({ recompute: _recompute, ...stage }) => stage) });
 }
 
 /** One run of a recipe. */
@@ -138,6 +140,8 @@ class Run {
   readonly #paths: ReturnType<typeof pathsOf>;
   readonly #log: RunLog;
   #evaluation: Evaluation | undefined;
+  /** Bad held-out samples are told once. */
+  readonly #told = new Set<string>();
   /** Where the sampler stands behind the last step. */
   #position: SamplerState | undefined;
 
@@ -172,7 +176,10 @@ class Run {
   async #stage(index: number, plan: StagePlan, from: RunData | undefined): Promise<boolean> {
     const { signal } = this.options;
     const settings = trainerOptions(plan, plan.steps);
-    const trainer = from ? await Trainer.resume(this.llava, this.#paths.checkpoint, settings) : await Trainer.create(this.llava, settings);
+    const begun = from ? Trainer.resume(this.llava, this.#paths.checkpoint, settings) : Trainer.create(this.llava, settings);
+    const trainer = await begun.catch((error: unknown) => {
+      throw ofStage(`stages[${index}]`, error);
+    });
     try {
       await this.#log.start(from && { stage: index, step: trainer.stepCount });
       try {
@@ -185,6 +192,9 @@ class Run {
       return trainer.stepCount === plan.steps && !signal?.aborted;
     } catch (error) {
       if (error instanceof LlavaError) await this.#log.add({ stage: index, step: trainer.stepCount, error: error.message });
+      // Steps are whole or not at all, so that the last one can be gone on from. What is wrong comes first, if that fails too.
+      const whole = !(error instanceof DivergedError) && this.#position && trainer.stepCount > 0;
+      if (whole) await this.#checkpoint(index, trainer).catch(() => {});
       throw error;
     } finally {
       await trainer.dispose();
@@ -251,8 +261,12 @@ class Run {
     if (!evaluation || !this.heldOut) return;
     const { samples = this.heldOut.count, questions = 32, maxNewTokens = 64 } = evaluation;
     const { signal, onProgress } = this.options;
+    const report = ({ message }: Error): void => {
+      if (!this.#told.has(message)) onProgress?.({ kind: "skipped", message: `held-out ${message}` });
+      this.#told.add(message);
+    };
     this.#evaluation = await evaluate(this.llava, trainer, this.heldOut, {
-      collate: plan.collate,
+      collate: { ...plan.collate, report },
       batchSize: plan.stage.batchSize,
       samples,
       questions,
@@ -266,7 +280,7 @@ class Run {
   }
 
   async #checkpoint(stage: number, trainer: Trainer): Promise<void> {
-    const data: RunData = { recipe: comparable(this.recipe), stage, sampler: this.#position! };
+    const data: RunData = { recipe: comparable(this.recipe, stage), stage, sampler: this.#position! };
     await trainer.checkpoint(this.#paths.checkpoint, { data });
     await this.#log.draw();
   }

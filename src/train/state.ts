@@ -19,12 +19,22 @@ export class ResumeError extends LlavaError {
   override name = "ResumeError";
 }
 
+/** An adapter but for its values. */
+export interface KeptAdapter {
+  readonly module: string;
+  readonly rank: number;
+  readonly scale: number;
+  readonly dropout: number;
+}
+
 /** What a checkpoint holds beside tensors. */
 export interface RunState {
   /** Optimizer steps so far. */
   readonly step: number;
   /** Updates that each tensor has had, by the checkpoint's names. */
   readonly counts: Readonly<Record<string, number>>;
+  /** Every adapter of the model; absent in older checkpoints. */
+  readonly adapters?: readonly KeptAdapter[];
   /** The options of the trainer, as JSON has them. */
   readonly options: unknown;
   /** Whatever the caller wants back: where its sampler stands, its stage. */
@@ -47,7 +57,7 @@ function keptTensors(slots: Iterable<Slot>, optimizer: Optimizer): Kept {
   return kept;
 }
 
-/** Writes a run's state. `slots`: what learns, and what learnt in earlier stages. Throws `WeightError`. */
+/** Writes a run's state. `slots`: what learns, what learnt in earlier stages, and adapters. Throws `WeightError`. */
 export async function writeState(target: SaveTarget, gpu: Gpu, slots: Iterable<Slot>, optimizer: Optimizer, state: RunState): Promise<void> {
   const tensors = Object.entries(keptTensors(slots, optimizer)).map(([name, { slot, buffer }]): TensorToWrite => {
     return { name, dtype: "F32", shape: slot.shape, data: readPieces(gpu, buffer, slot.offset, slot.count) };

@@ -103,7 +103,7 @@ export class TowerTrainer {
    * @throws ResumeError if model or options are not the same; as `create`
    */
   static resume(llava: Trainable, folder: FolderSource, options: TowerOptions): Promise<TowerTrainer> {
-    return resumeRun(folder, options, () => TowerTrainer.create(llava, options), (trainer, kept) => trainer.#restore(llava, kept));
+    return resumeRun(llava, folder, options, () => TowerTrainer.create(llava, options), (trainer, kept) => trainer.#restore(llava, kept));
   }
 
   /** One optimizer step. Heads without targets in this batch are left alone. Throws `BatchError`, `DivergedError`. */

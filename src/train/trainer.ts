@@ -96,7 +96,7 @@ export class Trainer {
    * @throws ResumeError if model or options are not the same; as `create`
    */
   static resume(llava: Trainable, folder: FolderSource, options: TrainerOptions): Promise<Trainer> {
-    return resumeRun(folder, stepOptions(options), () => Trainer.create(llava, options), (trainer, kept) => trainer.#restore(kept));
+    return resumeRun(llava, folder, stepOptions(options), () => Trainer.create(llava, options), (trainer, kept) => trainer.#restore(kept));
   }
 
   /**

@@ -1,5 +1,5 @@
 /** A run that is interrupted and resumed equals one that is not, bit by bit. */
-import { mkdtempSync, rmSync, writeFileSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -82,6 +82,47 @@ describe(`checkpoints on ${adapter}`, () => {
     const resumed = await Trainer.resume(fresh, folder, settings);
     expect(await steps(resumed, new Sampler(numbers.length, { batch: 1, state: resumed.data as Sampler["state"] }), 2)).toEqual(whole);
     await resumed.dispose();
+    await fresh.dispose();
+  });
+
+  it.each([undefined, "loaded"] as const)("adapters of an earlier stage are there again, with lora %s", async (lora) => {
+    const folder = join(root, `earlier ${lora}`);
+    const settings: TrainerOptions = { trainable: ["projector"], ...(lora ? { lora } : {}), learningRate: 1e-2 };
+    const llava = await Llava.load(source, { adapter });
+    const sampler = new Sampler(numbers.length, sampling);
+    const first = await Trainer.create(llava, { trainable: [], lora: { rank: 2, alpha: 3 }, learningRate: 1e-2 });
+    await steps(first, sampler, 2);
+    await first.dispose();
+    const second = await Trainer.create(llava, settings);
+    await steps(second, sampler, 1);
+    await second.checkpoint(folder, { data: sampler.state });
+    const whole = await steps(second, sampler, 2);
+    await second.dispose();
+    await llava.dispose();
+    const fresh = await Llava.load(source, { adapter });
+    const resumed = await Trainer.resume(fresh, folder, settings);
+    expect(await steps(resumed, new Sampler(numbers.length, { batch: 1, state: resumed.data as Sampler["state"] }), 2)).toEqual(whole);
+    await resumed.save(join(root, `earlier ${lora} saved`));
+    expect(existsSync(join(root, `earlier ${lora} saved`, "adapter_model.safetensors"))).toBe(true);
+    await resumed.dispose();
+    await fresh.dispose();
+  });
+
+  it("leaves no adapters behind when it is refused", async () => {
+    const folder = join(root, "refused");
+    const settings: TrainerOptions = { trainable: [], lora: { rank: 2 }, learningRate: 1e-2 };
+    const llava = await Llava.load(source, { adapter });
+    const trainer = await Trainer.create(llava, settings);
+    await trainer.checkpoint(folder);
+    await trainer.dispose();
+    await llava.dispose();
+    const file = join(folder, "training.safetensors");
+    const bytes = readFileSync(file).toString("latin1");
+    // One tensor less, by another name.
+    writeFileSync(file, Buffer.from(bytes.replace("lora_A.weight", "lora_X.weight"), "latin1"));
+    const fresh = await Llava.load(source, { adapter });
+    await expectTrouble(Trainer.resume(fresh, folder, settings), ResumeError, /expected .*, got/);
+    await (await Trainer.create(fresh, settings)).dispose();
     await fresh.dispose();
   });
 

@@ -6,7 +6,7 @@ import { encode } from "fast-png";
 import { afterAll, describe, expect, it } from "vitest";
 import { GpuMemoryError, Llava } from "../../src/index.ts";
 import {
-  checkRecipe, collate, DataError, DivergedError, type Recipe, RecipeError, type RecipeProgress, type RecipeStage, ResumeError, runRecipe,
+  checkRecipe, collate, DataError, DivergedError, EmptyBatchError, type Recipe, RecipeError, type RecipeProgress, type RecipeStage, ResumeError, runRecipe,
   SampleError, Trainer,
 } from "../../src/train/index.ts";
 import { isMuonSlot } from "../../src/train/muon.ts";
@@ -98,6 +98,63 @@ describe(`runRecipe on ${adapter}`, () => {
     expect(trainer.stepCount).toBe(error.step);
     await trainer.dispose();
     await llava.dispose();
+  });
+
+  it("goes on with the adapters of an earlier stage", async () => {
+    const stages: RecipeStage[] = [{ ...stage, trainable: [], lora: { rank: 2 }, steps: 2 }, stage, { ...stage, trainable: [], lora: "loaded", steps: 2 }];
+    const changed = { stages, evaluation: undefined };
+    const { log: _log, ...whole } = await runRecipe(recipe("adapters", changed), { adapter });
+    for (const at of [3, 6]) {
+      const stop = new AbortController();
+      let seen = at === 3 ? 0 : 3;
+      const onProgress = ({ kind }: RecipeProgress) => {
+        if (kind === "step" && ++seen === at) stop.abort();
+      };
+      await runRecipe(recipe("adapters in parts", changed), { adapter, signal: stop.signal, resume: at !== 3, onProgress });
+    }
+    const parts = await runRecipe(recipe("adapters in parts", changed), { adapter, resume: true });
+    expect(linesOf("adapters in parts")).toEqual(linesOf("adapters"));
+    for (const file of ["adapter_model.safetensors", "non_lora_trainables.safetensors"]) {
+      const [one, other] = await Promise.all([whole, parts].map(({ model }) => readTensors(join(model, file))));
+      expect(other).toEqual(one);
+    }
+  });
+
+  it("finds what is wrong with a later stage before the first one, which can be corrected until it begins", async () => {
+    const steps: RecipeProgress[] = [];
+    const onProgress = (event: RecipeProgress) => event.kind === "step" && steps.push(event);
+    const wrong = (later: Partial<RecipeStage>) => recipe("later", { stages: [stage, { ...stage, ...later }], evaluation: undefined });
+    await expectTrouble(runRecipe(wrong({ trainable: ["projektor"] }), { adapter, onProgress }), RecipeError, /stages\[1\]\.trainable: expected parts .* got "projektor"/);
+    await expectTrouble(runRecipe(wrong({ lora: { rank: 2, targets: ["kv_proj"] } }), { adapter, onProgress }), RecipeError, /stages\[1\]\.lora\.targets: .* got "kv_proj"/);
+    expect(steps).toEqual([]);
+
+    const stop = new AbortController();
+    const atFirst = (event: RecipeProgress) => event.kind === "step" && stop.abort();
+    await runRecipe(wrong({ learningRate: 5 }), { adapter, signal: stop.signal, onProgress: atFirst });
+    const result = await runRecipe(wrong({ learningRate: 1e-3 }), { adapter, resume: true });
+    expect(result.finished).toBe(true);
+    expect(linesOf("later").filter((line) => line.stage === 1).map((line) => line.learningRates.projector)).toEqual(expect.arrayContaining([1e-3]));
+  });
+
+  it("evaluates without bad samples if these are skipped, and leaves a checkpoint when it cannot", async () => {
+    const lost = { ...samples[0]!, id: "lost", image: "lost.png" };
+    const events: RecipeProgress[] = [];
+    const heldOut = write("held-out.json", [lost, samples[1], samples[2], lost]);
+    const evaluation = { every: 1, data: heldOut, samples: 4, questions: 3, maxNewTokens: 2 };
+    const skipping = recipe("evaluated", { stages: [{ ...stage, steps: 2 }], onBadSample: "skip", evaluation });
+    const { evaluation: found } = await runRecipe(skipping, { adapter, onProgress: (event) => events.push(event) });
+    expect(found).toMatchObject({ questions: 2, loss: expect.any(Number) });
+    expect(events.filter(({ kind }) => kind === "skipped")).toEqual([{ kind: "skipped", message: expect.stringMatching(/^held-out sample lost, image/) }]);
+
+    const failing = recipe("not evaluated", { stages: [{ ...stage, steps: 5 }], evaluation: { ...evaluation, every: 3 }, checkpointEvery: 100 });
+    await expectTrouble(runRecipe(failing, { adapter }), SampleError, /sample lost, image/);
+    expect(linesOf("not evaluated").at(-1)).toMatchObject({ step: 3, error: expect.stringContaining("sample lost") });
+    const none = recipe("none usable", { stages: [stage], onBadSample: "skip", evaluation: { ...evaluation, data: write("bad.json", [lost, lost]) } });
+    await expectTrouble(runRecipe(none, { adapter }), EmptyBatchError, /expected at least one usable sample, got 2 of which none is; the last one: sample lost/);
+    // Corrected, it goes on behind its last step.
+    const after: RecipeProgress[] = [];
+    await runRecipe({ ...failing, evaluation: { ...failing.evaluation!, data } }, { adapter, resume: true, onProgress: (event) => event.kind === "step" && after.push(event) });
+    expect(after).toMatchObject([{ step: 4 }, { step: 5 }]);
   });
 
   it("tells of empty data, bad samples, missing pictures, and a model that is not there", async () => {
@@ -198,6 +255,8 @@ describe("checkRecipe", () => {
     ["an unknown setting of the optimizer", withStage({ optimizer: { beta: 0.9 } }), /stages\[0\]\.optimizer\.beta: there is no such field; expected one of kind/],
     ["an unknown normalisation", withStage({ normalise: "samples" }), /stages\[0\]\.normalise: expected "tokens" or "microbatch", got "samples"/],
     ["an unknown recomputation", withStage({ recompute: "block" }), /stages\[0\]\.recompute: expected "none" or "layer", got "block"/],
+    ["adapters that nothing added", withStage({ lora: "loaded" }), /stages\[0\]\.lora: expected rank and so on, since no earlier stage/],
+    ["adapters twice", { ...whole, stages: [{ ...first, lora: { rank: 2 } }, first, { ...first, lora: { rank: 4 } }] }, /stages\[2\]\.lora: expected "loaded", .* of stages\[0\]/],
     ["an evaluation without data", { ...whole, evaluation: { every: 3 } }, /evaluation\.data: expected the path/],
     ["an evaluation every 0 steps", { ...whole, evaluation: { every: 0, data } }, /evaluation\.every: expected a whole number/],
     ["a system text for captions", withStage({ template: "plain", system: "Be kind." }), /system: expected none with template "plain"/],
