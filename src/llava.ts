@@ -1,5 +1,5 @@
 import type { Tokenizer } from "../tokenizer/index.ts";
-import { Checkpoint, type FolderSource, openFolder } from "../weights/index.ts";
+import { Checkpoint, type Folder, type FolderSource, openFolder, WeightError } from "../weights/index.ts";
 import { type AdapterDescription, chooseAdapter, describeAdapter, describeDevice } from "./gpu/adapter.ts";
 import { defaultModel } from "./default-model.ts";
 import { Gpu } from "./gpu/gpu.ts";
@@ -72,7 +72,7 @@ export class Llava {
     const folder = await openFolder(source ?? defaultModel());
     const optional = "generation_config.json";
     const generation = (await folder.has(optional, signal)) ? await folder.json(optional, signal) : undefined;
-    const config = parseConfig(await folder.json("config.json", signal), generation);
+    const config = parseConfig(await readConfig(folder, signal), generation);
     const checkpoint = await Checkpoint.open(folder, signal ? { signal } : {});
     let gpu: Gpu | undefined;
     try {
@@ -231,6 +231,19 @@ export class Llava {
 
   #checkOpen(): void {
     if (this.#closing) throw disposed();
+  }
+}
+
+/** A folder's `config.json`. Throws `WeightError`, which for a folder of adapters says what to do with them. */
+async function readConfig(folder: Folder, signal: AbortSignal | undefined): Promise<unknown> {
+  const [file, adapters] = ["config.json", "adapter_config.json"];
+  try {
+    return await folder.json(file, signal);
+  } catch (error) {
+    if (!(error instanceof WeightError) || (await folder.has(file, signal)) || !(await folder.has(adapters, signal))) throw error;
+    const { base_model_name_or_path: base } = ((await folder.json(adapters, signal)) ?? {}) as { base_model_name_or_path?: unknown };
+    const model = typeof base === "string" && base !== "" ? `the base model, ${base},` : "the base model";
+    throw new WeightError(`${folder.name}: expected a whole model (${file}), got adapters (${adapters}); load ${model} and call loadLora of llava-webgpu/train with this folder`, { file });
   }
 }
 

@@ -71,6 +71,7 @@ export async function createFile(path: string): Promise<ByteSink> {
           done += (await file.write(piece, 0, piece.length)).bytesWritten;
         }
       }),
+    sync: () => orDiscard(() => file.sync()),
     close: () =>
       orDiscard(async () => {
         await file.sync();

@@ -90,6 +90,7 @@ describe("createFile", () => {
     const sink = await createFile(path);
     await sink.write(Uint8Array.of(1, 2));
     await sink.write(Uint8Array.of(3));
+    await sink.sync?.();
     expect(await fileExists(path)).toBe(false);
     await sink.close();
     expect([...(await readFile(path))]).toEqual([1, 2, 3]);

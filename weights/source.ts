@@ -22,6 +22,8 @@ export interface ByteSink {
   readonly name: string;
   /** Appends `bytes`; they may be reused once the promise resolves. */
   write(bytes: Uint8Array): Promise<void>;
+  /** Everything is written: brings it to the disk, where that takes time, so that `close` is quick. */
+  sync?(): Promise<void>;
   /** The file is complete: it appears under its name. */
   close(): Promise<void>;
   /** The file is not wanted: nothing of it is left. */

@@ -169,7 +169,7 @@ async function trainStage(llava: Llava, run: SmolRun, { number: stage, lessons, 
 /** The model with its adapters merged into its weights, as a folder that transformers opens. */
 async function saveWhole(llava: Llava, folder: string): Promise<void> {
   await mergeLora(llava);
-  await saveModel(llava.parts.loaded, folder);
+  await saveModel(llava, folder);
 }
 
 /** Progress on standard error: a line that is drawn over on a terminal, a few lines elsewhere. */

@@ -28,7 +28,7 @@ export async function train(path: string, { resume = false, adapter, json = fals
   const result = await runRecipe(recipe, { adapter, resume, signal, onProgress: display.update }).finally(() => display.end());
   if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
   else if (result.finished) process.stdout.write(`${result.model}\n`);
-  notes.write(`${summary(result, path)}\n`);
+  notes.write(`${summary(result, recipe, path)}\n`);
 }
 
 /** Reads a recipe. Its paths, and those of pictures, start from the folder that it lies in. */
@@ -93,7 +93,8 @@ class Display {
   }
 }
 
-function summary({ finished, model, log, curve }: RecipeResult, path: string): string {
+function summary({ finished, model, adapters, log, curve }: RecipeResult, recipe: Recipe, path: string): string {
   if (!finished) return `interrupted; go on with: llava train ${path} --resume`;
-  return `The model is in ${model}; log: ${log}; loss curve: ${curve}`;
+  const beside = `adapters beside ${recipe.model ?? "the embedded model"}: loadLora reads them, "merged": true in the recipe writes a whole model`;
+  return `The ${adapters ? "adapters are" : "model is"} in ${model}${adapters ? ` (${beside})` : ""}; log: ${log}; loss curve: ${curve}`;
 }

@@ -5,6 +5,7 @@ import {
 } from "../../weights/index.ts";
 import { canonicalName } from "../../weights/names.ts";
 import { OptionError } from "../generate/errors.ts";
+import { checkOptionNames } from "../generate/options.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { type Adapter, shapeText } from "../graph/tensor.ts";
 import { Workspace } from "../graph/workspace.ts";
@@ -13,40 +14,49 @@ import { adaptersOf, adapterSlots, attachAdapters, type NewAdapter } from "./lor
 import { type AdapterSettings, parseAdapterConfig } from "./lora-config.ts";
 import { type LinearModule, linearModules } from "./lora-modules.ts";
 import { makeMaster } from "./master.ts";
-import type { SaveOptions, SaveType } from "./save.ts";
+import { checkSaveOptions, type SaveOptions, type SaveType } from "./save.ts";
 import { type Slot, slotsOf } from "./slots.ts";
-import { closeTogether, openSink, type SaveTarget } from "./target.ts";
+import { closeTogether, keepOpen, openSink, type SaveTarget } from "./target.ts";
 import type { Trainable } from "./trainable.ts";
 import { readPieces } from "./transfer.ts";
 
 const CONFIG = "adapter_config.json";
 const WEIGHTS = "adapter_model.safetensors";
 
-/** Whole weights that learnt beside the adapters; LLaVA keeps these in `non_lora_trainables.bin`. */
+/** Whole weights that learnt beside the adapters, perhaps none; LLaVA keeps these in `non_lora_trainables.bin`. */
 const OTHERS = "non_lora_trainables.safetensors";
 
 /**
- * Writes a model's adapters (in f32 unless `dtype` says otherwise): `adapter_config.json` and `adapter_model.safetensors`, which peft opens; and, if other
- * weights learnt too (a projector), these whole in `non_lora_trainables.safetensors` under the checkpoint's names.
- * Throws `OptionError` for a model without adapters, `WeightError`; the signal's reason.
+ * Writes a model's adapters (in f32 unless `dtype` says otherwise): `adapter_config.json` and `adapter_model.safetensors`,
+ * which peft opens; and other weights that learnt (a projector) whole in `non_lora_trainables.safetensors`, under the
+ * checkpoint's names. That file is written without any too: it takes the place of another run's.
+ *
+ * The files appear under their names when all are whole. Throws `OptionError`, also for a model without adapters,
+ * `WeightError`; the signal's reason.
  */
-export async function saveLora({ parts: { loaded } }: Trainable, target: SaveTarget, { dtype = "f32", signal }: SaveOptions = {}): Promise<void> {
-  if (!["f32", "f16", "bf16"].includes(dtype)) throw new OptionError("dtype", '"f32", "f16" or "bf16"', dtype);
+export async function saveLora(llava: Trainable, target: SaveTarget, options: Omit<SaveOptions, "merged"> = {}): Promise<void> {
+  checkOptionNames(options, ["dtype", "signal"]);
+  checkSaveOptions(options);
+  const { dtype = "f32", signal } = options;
+  const { loaded } = llava.parts;
   const adapters = adaptersOf(loaded);
   if (adapters.length === 0) throw new OptionError("saveLora", "a model with adapters", "one without");
-  const others = [...learntSlots(loaded).values()];
-  const write = (sink: ByteSink, slots: readonly Slot[]) => writeSafetensors(sink, tensorsOf(loaded.gpu, slots, dtype), { format: "pt" }, signal);
-  const config = await openSink(target, CONFIG);
-  let weights = config;
+  const write = (sink: ByteSink, slots: Iterable<Slot>) => writeSafetensors(sink, tensorsOf(loaded.gpu, slots, dtype), { format: "pt" }, signal);
+  const sinks: ByteSink[] = [];
   try {
+    const config = await openSink(target, CONFIG);
+    sinks.push(config);
     await config.write(new TextEncoder().encode(`${JSON.stringify(adapterConfig(adapters, loaded.folder.name), null, 2)}\n`));
-    if (others.length > 0) await write(await openSink(target, OTHERS), others);
-    weights = closeTogether([config], await openSink(target, WEIGHTS));
+    const others = await openSink(target, OTHERS);
+    sinks.push(others);
+    await write(keepOpen(others), learntSlots(loaded).values());
+    const weights = await openSink(target, WEIGHTS);
+    // From here on `writeSafetensors` closes or aborts all sinks.
+    await write(closeTogether(sinks.splice(0), weights), adapterSlots(loaded));
   } catch (error) {
-    await config.abort();
+    for (const sink of sinks) await sink.abort();
     throw error;
   }
-  await write(weights, adapterSlots(loaded));
 }
 
 /**
@@ -94,9 +104,9 @@ function adapterConfig(adapters: readonly Adapter[], base: string): Record<strin
   };
 }
 
-function tensorsOf(gpu: Gpu, slots: readonly Slot[], type: SaveType): TensorToWrite[] {
+function tensorsOf(gpu: Gpu, slots: Iterable<Slot>, type: SaveType): TensorToWrite[] {
   const dtype = type.toUpperCase() as DType;
-  return slots.map(({ foreignName, shape, parameter, offset, count }) => {
+  return [...slots].map(({ foreignName, shape, parameter, offset, count }) => {
     return { name: foreignName, dtype, shape, data: cast(readPieces(gpu, parameter.block.buffer, offset, count), dtype) };
   });
 }

@@ -6,7 +6,7 @@ import { checkOptionNames } from "../generate/options.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { Graph } from "../graph/graph.ts";
 import { Program } from "../graph/program.ts";
-import { type Adapter, Parameter } from "../graph/tensor.ts";
+import { type Adapter, elements, isTensor, type Operand, Parameter } from "../graph/tensor.ts";
 import { Workspace } from "../graph/workspace.ts";
 import type { LoadedModel } from "../models/loaded.ts";
 import { addInto } from "../ops/index.ts";
@@ -91,6 +91,15 @@ export function adaptersOf({ model }: LoadedModel): Adapter[] {
   return [...model.parameters.values()].flatMap(({ adapters }) => adapters);
 }
 
+/** All adapters of a model, by the canonical names of the weights that they change. */
+export function adaptersByWeight({ model }: LoadedModel): Map<string, Adapter> {
+  const pairs = [...model.parameters.values()].flatMap((parameter) => {
+    const slots = slotsOf(parameter, (name) => name);
+    return parameter.adapters.map((adapter) => [slots.find(({ offset }) => offset === adapter.firstRow * parameter.shape[1]!)!.name, adapter] as const);
+  });
+  return new Map(pairs);
+}
+
 /** The slots of all adapters, under the names that peft gives to their tensors. */
 export function adapterSlots(loaded: LoadedModel): Slot[] {
   return adaptersOf(loaded).flatMap(({ module, a, b }) => [
@@ -126,6 +135,28 @@ export async function mergeLora(llava: Trainable): Promise<void> {
   removeLora(llava);
 }
 
+/** B A [rows, inputs] of an adapter, not yet scaled, in a buffer that the caller frees. Throws `GpuMemoryError`. */
+export async function adapterProduct(gpu: Gpu, adapter: Adapter): Promise<GPUBuffer> {
+  const shape = [adapter.rows, adapter.a.shape[1]!];
+  const label = `change of ${adapter.module}`;
+  const buffer = await gpu.allocateStorage(label, elements(shape) * 4);
+  const workspace = new Workspace(gpu);
+  try {
+    const graph = new Graph();
+    recordProduct(graph, adapter, { label, shape, type: "f32", buffer });
+    const program = await Program.compile(graph, workspace, { outputs: {} });
+    program.run({});
+    await gpu.idle();
+    program.dispose();
+    return buffer;
+  } catch (error) {
+    gpu.free(buffer);
+    throw error;
+  } finally {
+    workspace.dispose();
+  }
+}
+
 /** Takes all adapters away; the model computes what its weights say. Dispose of trainers that train them first. */
 export function removeLora({ parts: { loaded, runtime } }: Trainable): void {
   for (const parameter of loaded.model.parameters.values()) {
@@ -151,16 +182,23 @@ export function checkLoraOptions(options: LoraOptions): void {
 function traceMerge(adapted: readonly Parameter[]): Graph {
   const graph = new Graph();
   for (const { block, adapters } of adapted) {
-    for (const { firstRow, rows, a, b, scale } of adapters) {
-      const [rank, inputs] = a.shape as [number, number];
+    for (const adapter of adapters) {
+      const { firstRow, rows, a, scale } = adapter;
+      const inputs = a.shape[1]!;
       const change = graph.value([rows, inputs]);
-      const params = { rows, columns: inputs, inner: rank, xStride: rank, xOffset: 0, yStride: inputs, accumulate: 0 };
-      const call = { family: matmulNN, read: { x: b.block, weight: a.block }, write: { y: change }, params };
-      graph.record({ op: "adapterProduct", inputs: [a, b], outputs: [change], calls: [call] });
+      recordProduct(graph, adapter, change);
       addInto(change, block, { rows, width: inputs, toRow: firstRow }, scale);
     }
   }
   return graph;
+}
+
+/** y[n, k] = Σ_j B[n, j] A[j, k] */
+function recordProduct(graph: Graph, { rows, a, b }: Adapter, y: Operand): void {
+  const [rank, inputs] = a.shape as [number, number];
+  const params = { rows, columns: inputs, inner: rank, xStride: rank, xOffset: 0, yStride: inputs, accumulate: 0 };
+  const call = { family: matmulNN, read: { x: b.block, weight: a.block }, write: { y }, params };
+  graph.record({ op: "adapterProduct", inputs: [a, b], outputs: isTensor(y) ? [y] : [], calls: [call] });
 }
 
 function declare(name: string, shape: readonly [number, number]): Parameter {

@@ -67,6 +67,8 @@ export interface Recipe extends RecipeData {
   readonly evaluation?: RecipeEvaluation;
   /** Folder for log, curve, checkpoint and model. */
   readonly output: string;
+  /** Where stages train adapters (`lora`): whether the folder of the model holds the whole model, or the adapters alone. Default false. */
+  readonly merged?: boolean;
   /** Steps between two checkpoints. Default 200. */
   readonly checkpointEvery?: number;
   /** Of the order of samples. Default 0. */
@@ -89,7 +91,7 @@ const trainerFields = [
   "recompute",
 ] as const;
 const fields = {
-  recipe: [...dataFields, "model", "weights", "stages", "evaluation", "output", "checkpointEvery", "seed", "workers"],
+  recipe: [...dataFields, "model", "weights", "stages", "evaluation", "output", "merged", "checkpointEvery", "seed", "workers"],
   stage: [...dataFields, ...trainerFields, "name", "epochs", "steps", "batchSize", "schedule", "order"],
   schedule: ["kind", "warmupRatio", "warmupSteps"],
   optimizer: ["kind", "betas", "eps", "weightDecay", "momentum", "adamWRateFactor"],
@@ -102,7 +104,7 @@ const fields = {
  */
 export function checkRecipe(value: unknown): { recipe: Recipe; stages: CheckedStage[] } {
   const recipe = object(value, "all of it", fields.recipe) as unknown as Recipe;
-  const { model, weights, output, evaluation, stages, seed, checkpointEvery, workers } = recipe;
+  const { model, weights, output, merged, evaluation, stages, seed, checkpointEvery, workers } = recipe;
   if (model !== undefined) text(model, "model");
   text(output, "output");
   if (weights !== undefined && !["auto", "f32", "f16"].includes(weights)) throw wrong("weights", '"auto", "f32" or "f16"', weights);
@@ -113,7 +115,16 @@ export function checkRecipe(value: unknown): { recipe: Recipe; stages: CheckedSt
   if (!Array.isArray(stages) || stages.length === 0) throw wrong("stages", "a list of at least one stage", stages);
   const checked = stages.map((stage, i) => checkStage(recipe, stage, `stages[${i}]`, i));
   checkAdapters(checked);
+  if (merged !== undefined && typeof merged !== "boolean") throw wrong("merged", "true or false", merged);
+  if (merged && !trainsAdapters(recipe)) {
+    throw new RecipeError("merged", "expected a stage with lora, got none; leave it out: a model without adapters is always written whole");
+  }
   return { recipe, stages: checked };
+}
+
+/** Whether any stage trains adapters, which then stay beside the model's weights. */
+export function trainsAdapters({ stages }: Recipe): boolean {
+  return stages.some(({ lora }) => lora !== undefined);
 }
 
 /** Adapters are added by one stage; later ones keep them, or train them further. */

@@ -8,7 +8,7 @@ import { DivergedError } from "./diverged.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
 import type { MemoryPlan } from "./memory.ts";
 import { padRows } from "./pad-rows.ts";
-import { checkAgainst, type CheckedStage, checkRecipe, fileList, ofStage, type Recipe, RecipeError, trainerOptions } from "./recipe.ts";
+import { checkAgainst, type CheckedStage, checkRecipe, fileList, ofStage, type Recipe, RecipeError, trainerOptions, trainsAdapters } from "./recipe.ts";
 import { RunLog } from "./run-log.ts";
 import { Speed } from "./speed.ts";
 import { checkSame, openState, plainOptions } from "./state.ts";
@@ -51,6 +51,8 @@ export interface RecipeResult {
   readonly finished: boolean;
   /** Folder of the model, once finished. */
   readonly model: string;
+  /** Whether that folder holds adapters alone, for `loadLora`; see the recipe's `merged`. */
+  readonly adapters: boolean;
   readonly log: string;
   readonly curve: string;
   /** The last evaluation, if the recipe asks for any. */
@@ -71,7 +73,7 @@ interface StagePlan extends CheckedStage {
 
 /**
  * Trains stage after stage. In the output folder: `log.jsonl` (a line for every step and evaluation), `curve.svg`,
- * `checkpoint/`, and in the end `model/` in Hugging Face's layout.
+ * `checkpoint/`, and in the end `model/` in Hugging Face's layout; after training adapters without `merged`, these alone.
  *
  * When the loss is no number any more the run stops; the last checkpoint is kept. Any other error leaves one of the last step.
  *
@@ -116,7 +118,10 @@ const pathsOf = ({ output }: Recipe) => ({
 
 /** Where a run begins: undefined for the beginning. Throws unless what lies in the output folder fits to that. */
 async function startOf(recipe: Recipe, resume: boolean): Promise<RunData | undefined> {
-  const { checkpoint } = pathsOf(recipe);
+  const { checkpoint, model } = pathsOf(recipe);
+  if (recipe.merged && (await fileExists(joinPath(model, "adapter_config.json")))) {
+    throw new RecipeError("merged", `${model} holds adapters alone, which transformers would take before a whole model: move it away`);
+  }
   const exists = await fileExists(joinPath(checkpoint, "training.safetensors"));
   if (!resume && exists) {
     throw new RecipeError("output", `${recipe.output} holds the checkpoint of a run: resume it, or name another folder`);
@@ -131,7 +136,7 @@ async function startOf(recipe: Recipe, resume: boolean): Promise<RunData | undef
 }
 
 /** What may not change between a run and its continuation: all that the stages up to number `last` depend on. */
-function comparable({ output: _output, checkpointEvery: _every, evaluation: _evaluation, workers: _workers, stages, ...recipe }: Recipe, last: number): unknown {
+function comparable({ output: _output, merged: _merged, checkpointEvery: _every, evaluation: _evaluation, workers: _workers, stages, ...recipe }: Recipe, last: number): unknown {
   return plainOptions({ ...recipe, stages: stages.slice(0, last + 1).map(({ recompute: _recompute, ...stage }) => stage) });
 }
 
@@ -169,7 +174,8 @@ class Run {
     } finally {
       await this.#log.draw();
     }
-    return { finished, model, log, curve, ...(this.#evaluation ? { evaluation: this.#evaluation } : {}) };
+    const adapters = !this.recipe.merged && trainsAdapters(this.recipe);
+    return { finished, model, adapters, log, curve, ...(this.#evaluation ? { evaluation: this.#evaluation } : {}) };
   }
 
   /** Returns whether the stage is done. */
@@ -204,7 +210,9 @@ class Run {
   async #finish(index: number, plan: StagePlan, trainer: Trainer): Promise<void> {
     const { signal } = this.options;
     await this.#evaluate(index, plan, trainer);
-    if (index === this.plans.length - 1) await trainer.save(this.#paths.model, signal ? { signal } : {});
+    if (index === this.plans.length - 1) {
+      await trainer.save(this.#paths.model, { merged: this.recipe.merged ?? false, ...(signal ? { signal } : {}) });
+    }
   }
 
   /** Steps until the stage is done or interrupted. */

@@ -9,6 +9,11 @@ export async function openSink(target: SaveTarget, file: string): Promise<ByteSi
   return typeof target === "string" ? createFile(joinPath(target, file)) : target(file);
 }
 
+/** The same sink for a writer that would end it. Whoever opened it closes or aborts it. */
+export function keepOpen(sink: ByteSink): ByteSink {
+  return { name: sink.name, write: (bytes) => sink.write(bytes), close: async () => {}, abort: async () => {} };
+}
+
 /**
  * Several sinks whose files appear together: the others as the last one is closed, in front of it. A process that is
  * killed before leaves what was there; so does an error, after which nothing of the new files is left.
@@ -20,6 +25,8 @@ export function closeTogether(others: readonly ByteSink[], last: ByteSink): Byte
     close: async () => {
       const open = [...others, last];
       try {
+        // The files appear one directly after another: no disk is waited for in between.
+        for (const sink of open) await sink.sync?.();
         while (open.length > 0) await open.shift()!.close();
       } catch (error) {
         for (const sink of open) await sink.abort();

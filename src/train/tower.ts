@@ -57,12 +57,13 @@ export class TowerTrainer {
   readonly #sizes: TowerSizes;
 
   private constructor(
-    private readonly loaded: LoadedModel,
+    private readonly llava: Trainable,
     private readonly options: TowerOptions,
     private readonly workspace: Workspace,
     private readonly heads: TowerHeads,
     private readonly optimizer: Optimizer,
   ) {
+    const { loaded } = llava.parts;
     this.#programs = new TowerPrograms(loaded, workspace, heads, optimizer);
     this.#sizes = { vision: loaded.config.vision!, patches: loaded.model.rowsPerTile, heads: options.heads };
   }
@@ -86,7 +87,7 @@ export class TowerTrainer {
       runtime.weightsMoved();
       markLearnt(loaded, tower);
       const optimizer = await Optimizer.create(gpu, workspace, [...tower, ...heads.slots()], options.optimizer ?? {}, options.maxGradientNorm ?? 1);
-      return new TowerTrainer(loaded, options, workspace, heads, optimizer);
+      return new TowerTrainer(llava, options, workspace, heads, optimizer);
     } catch (error) {
       heads?.dispose();
       workspace.dispose();
@@ -103,7 +104,7 @@ export class TowerTrainer {
    * @throws ResumeError if model or options are not the same; as `create`
    */
   static resume(llava: Trainable, folder: FolderSource, options: TowerOptions): Promise<TowerTrainer> {
-    return resumeRun(llava, folder, options, () => TowerTrainer.create(llava, options), (trainer, kept) => trainer.#restore(llava, kept));
+    return resumeRun(llava, folder, options, () => TowerTrainer.create(llava, options), (trainer, kept) => trainer.#restore(kept));
   }
 
   /** One optimizer step. Heads without targets in this batch are left alone. Throws `BatchError`, `DivergedError`. */
@@ -125,7 +126,7 @@ export class TowerTrainer {
   gradients(batch: TowerBatch): Promise<Pick<TowerStepResult, "loss" | "losses"> & { gradients: Record<string, HostTensor> }> {
     return this.#calls.run(async () => {
       const { reached, ...losses } = await this.#accumulate(layOutTower(batch, this.#sizes));
-      return { ...losses, gradients: await readSlots(this.loaded.gpu, reached, ({ parameter }) => this.optimizer.gradient(parameter).buffer) };
+      return { ...losses, gradients: await readSlots(this.llava.parts.loaded.gpu, reached, ({ parameter }) => this.optimizer.gradient(parameter).buffer) };
     });
   }
 
@@ -150,7 +151,7 @@ export class TowerTrainer {
 
   /** The value of everything that learns, by the names that `gradients` gives. */
   parameters(): Promise<Record<string, HostTensor>> {
-    return this.#calls.run(() => readSlots(this.loaded.gpu, this.optimizer.slots, ({ parameter }) => parameter.block.buffer));
+    return this.#calls.run(() => readSlots(this.llava.parts.loaded.gpu, this.optimizer.slots, ({ parameter }) => parameter.block.buffer));
   }
 
   /**
@@ -158,7 +159,7 @@ export class TowerTrainer {
    * there stays whole until everything is written. Throws `WeightError`.
    */
   save(target: SaveTarget, options: SaveOptions = {}): Promise<void> {
-    return this.#calls.run(() => saveModel(this.loaded, target, options));
+    return this.#calls.run(() => saveModel(this.llava, target, options));
   }
 
   /**
@@ -168,7 +169,7 @@ export class TowerTrainer {
    * @param data kept beside it, as JSON: where the sampler stands
    */
   checkpoint(target: SaveTarget, { data }: { readonly data?: unknown } = {}): Promise<void> {
-    return this.#calls.run(() => writeRun(target, this.loaded, this.optimizer, { step: this.stepCount, options: this.options, data }));
+    return this.#calls.run(() => writeRun(target, this.llava.parts.loaded, this.optimizer, { step: this.stepCount, options: this.options, data }));
   }
 
   /** Frees heads, gradients, moments and programs; the model stays as it is now. */
@@ -196,8 +197,8 @@ export class TowerTrainer {
     return { loss, losses, reached };
   }
 
-  async #restore(llava: Trainable, kept: OpenState): Promise<void> {
-    await restoreRun(kept, llava, this.workspace, this.optimizer);
+  async #restore(kept: OpenState): Promise<void> {
+    await restoreRun(kept, this.llava, this.workspace, this.optimizer);
     this.stepCount = kept.state.step;
     this.data = kept.state.data;
   }

@@ -16,7 +16,7 @@ import { arenaBytes, batchTooLarge, type MemoryPlan, parameterBytes, type Progra
 import { Optimizer } from "./optimizer.ts";
 import { checkOptions, stepOptions, type TrainerOptions } from "./options.ts";
 import { restoreRun, resumeRun, writeRun } from "./resume.ts";
-import { type SaveOptions, saveModel } from "./save.ts";
+import { checkSaveOptions, type SaveOptions, saveModel } from "./save.ts";
 import { learningRateFactor } from "./schedule.ts";
 import { positionWeights, type SequenceLoss, type SequenceScores, sequenceScores } from "./sequences.ts";
 import { modelSlots, type Part, selectSlots, type Slot } from "./slots.ts";
@@ -198,13 +198,15 @@ export class Trainer {
 
   /**
    * Writes the whole model in Hugging Face's layout, as it is now: what learnt and all the rest. A folder that was there
-   * stays whole until everything is written. A model with adapters is written as these alone: see `saveLora`, and
-   * `mergeLora` for the whole. Throws `WeightError`.
+   * stays whole until everything is written. Of a model with adapters these alone are written (see `saveLora`), unless
+   * `merged` asks for the whole. The model on the GPU stays as it is. Throws `OptionError`, `WeightError`.
    */
   save(target: SaveTarget, options: SaveOptions = {}): Promise<void> {
     return this.#calls.run(async () => {
-      const { loaded } = this.llava.parts;
-      await (adaptersOf(loaded).length > 0 ? saveLora(this.llava, target, options) : saveModel(loaded, target, options));
+      checkSaveOptions(options);
+      const { merged = false, ...others } = options;
+      const alone = !merged && adaptersOf(this.llava.parts.loaded).length > 0;
+      await (alone ? saveLora(this.llava, target, others) : saveModel(this.llava, target, options));
     });
   }
 

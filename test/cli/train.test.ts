@@ -38,6 +38,14 @@ describe("llava train", () => {
     expect(answer.status, answer.stderr).toBe(0);
   });
 
+  it("says that adapters are no whole model, and how to get one", async () => {
+    const lora = { ...recipe, output: "lora", stages: [{ ...stage, trainable: [], lora: { rank: 2 }, steps: 1 }] };
+    const alone = await llava(["train", write("lora.json", lora), ...adapter]);
+    expect(alone.stdout, alone.stderr).toBe(`${path("lora/model")}\n`);
+    expect(alone.stderr).toContain(`The adapters are in ${path("lora/model")} (adapters beside ${path("model")}: loadLora reads them, "merged": true in the recipe writes a whole model); log: `);
+    expect((await llava(["run", "--model", path("lora/model"), "--prompt", "a", ...adapter])).stderr).toContain(`load the base model, ${path("model")}, and call loadLora`);
+  });
+
   it("leaves a checkpoint on Ctrl-C and goes on from it", async () => {
     const long = write("long.json", { ...recipe, output: "long", stages: [{ ...stage, steps: 40 }] });
     const child = start(["train", long, ...adapter]);

@@ -12,7 +12,7 @@ import { loadLora, saveLora } from "../../src/train/lora-files.ts";
 import { linearModules } from "../../src/train/lora-modules.ts";
 import { saveModel } from "../../src/train/save.ts";
 import { Trainer } from "../../src/train/trainer.ts";
-import { blobSink, fromFloat32, writeSafetensors } from "../../weights/index.ts";
+import { blobSink, Checkpoint, fromFloat32, openFolder, toFloat32, writeSafetensors } from "../../weights/index.ts";
 import { testAdapters } from "../harness/adapters.ts";
 import { difference } from "../harness/difference.ts";
 import { goldenPath } from "../harness/golden.ts";
@@ -41,6 +41,15 @@ function memory() {
 function initialFiles(): Record<string, Blob> {
   const blob = (file: string) => new Blob([readFileSync(`${initial}/${file}`)]);
   return { "adapter_config.json": blob("adapter_config.json"), "adapter_model.safetensors": blob("adapter_model.safetensors") };
+}
+
+/** The tensors of a saved model, by their own names. */
+async function tensorsOf(files: Record<string, Blob>): Promise<Map<string, Float32Array>> {
+  const checkpoint = await Checkpoint.open(await openFolder(files), { rename: (name) => name });
+  const tensors = new Map<string, Float32Array>();
+  for (const name of checkpoint.names()) tensors.set(name, toFloat32(await checkpoint.read(name), checkpoint.info(name).dtype));
+  await checkpoint.close();
+  return tensors;
 }
 
 /** Adapters on every linear layer of every part, with a B that is not zero. */
@@ -160,7 +169,7 @@ for (const found of await testAdapters()) {
         expect(difference(await logits(llava), beside).share).toBeLessThan(1e-5);
 
         const saved = memory();
-        await saveModel(llava.parts.loaded, saved.target);
+        await saveModel(llava, saved.target);
         const again = await Llava.load(saved.files(), { adapter: found.name });
         const kept = await readWeights(again);
         const tensors = [...(await readWeights(llava))].filter(([name]) => /layers.*(proj|fc\d|linear_\d)\.weight$/.test(name));
@@ -169,6 +178,48 @@ for (const found of await testAdapters()) {
         await again.dispose();
         await llava.dispose();
       }
+    });
+
+    it("is saved merged while training goes on, as mergeLora has it", async () => {
+      const [llava, other] = [await load(), await load()];
+      const trainers: Trainer[] = [];
+      for (const one of [llava, other]) {
+        await attachEverywhere(one, 0.3);
+        trainers.push(await Trainer.create(one, { trainable: ["projector"], learningRate: 1e-2, lora: "loaded" }));
+      }
+      const [trainer, without] = trainers as [Trainer, Trainer];
+      const [early, whole, halves, merged] = [memory(), memory(), memory(), memory()];
+      const { gpu } = llava.parts.loaded;
+      for (let step = 0; step < 2; step++) {
+        expect(await trainer.step(batch)).toEqual(await without.step(batch));
+        if (step > 0) continue;
+        const bytes = gpu.allocated;
+        await trainer.save(early.target, { merged: true });
+        expect(gpu.allocated).toBe(bytes);
+      }
+      expect(await trainer.parameters()).toEqual(await without.parameters());
+
+      await trainer.save(whole.target, { merged: true });
+      await trainer.save(halves.target, { merged: true, dtype: "bf16" });
+      await without.dispose();
+      await mergeLora(other);
+      await saveModel(other, merged.target);
+      const [got, want, rounded] = [await tensorsOf(whole.files()), await tensorsOf(merged.files()), await tensorsOf(halves.files())];
+      expect([...got.keys()]).toEqual([...want.keys()]);
+      for (const [name, values] of want) {
+        expect(difference(got.get(name)!, values).share, name).toBeLessThan(1e-6);
+        expect(rounded.get(name), name).toEqual(toFloat32(fromFloat32(got.get(name)!, "BF16"), "BF16"));
+      }
+      expect(await tensorsOf(early.files())).not.toEqual(got);
+      expect(Object.keys(whole.files())).not.toContain("adapter_config.json");
+
+      const again = await Llava.load(whole.files(), { adapter: found.name });
+      expect(difference(await logits(again), await logits(llava)).share).toBeLessThan(1e-5);
+      for (const options of [{ merge: true }, { merged: 1 }, { dtype: "int3" }, { signal: 3 }, null]) {
+        await expect(trainer.save(memory().target, options as never)).rejects.toBeInstanceOf(OptionError);
+      }
+      await expect(saveLora(llava, memory().target, { merged: true } as never)).rejects.toThrow("expected only dtype, signal");
+      for (const one of [trainer, llava, other, again]) await one.dispose();
     });
 
     it("is saved as peft has it and loaded back bit by bit, with a projector that learnt", async () => {
@@ -257,6 +308,16 @@ for (const found of await testAdapters()) {
       expect(adaptersOf(llava.parts.loaded)).toEqual([]);
       await loadLora(llava, files);
       await llava.dispose();
+    });
+
+    it("says of a folder of adapters that it is no model", async () => {
+      const files = initialFiles();
+      const base = JSON.parse(await files["adapter_config.json"]!.text()).base_model_name_or_path;
+      const named = { ...files, "adapter_config.json": new Blob([JSON.stringify({ base_model_name_or_path: "llava-hf/llava-1.5-7b-hf" })]) };
+      const advice = "expected a whole model (config.json), got adapters (adapter_config.json); load the base model";
+      await expect(Llava.load(files, { adapter: found.name })).rejects.toThrow(base ? `${advice}, ${base},` : `${advice} and`);
+      await expect(Llava.load(named, { adapter: found.name })).rejects.toThrow(`${advice}, llava-hf/llava-1.5-7b-hf, and call loadLora`);
+      await expect(Llava.load({ ...files, "config.json": new Blob(["{"]) }, { adapter: found.name })).rejects.toThrow("config.json of the chosen files is not valid JSON");
     });
   });
 }

@@ -1,18 +1,20 @@
 /** Recipes: whole runs, their resumption, and all that can be wrong with them. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encode } from "fast-png";
 import { afterAll, describe, expect, it } from "vitest";
 import { GpuMemoryError, Llava } from "../../src/index.ts";
 import {
-  checkRecipe, collate, DataError, DivergedError, EmptyBatchError, type Recipe, RecipeError, type RecipeProgress, type RecipeStage, ResumeError, runRecipe,
+  checkRecipe, collate, DataError, DivergedError, EmptyBatchError, loadLora, type Recipe, RecipeError, type RecipeProgress, type RecipeStage, ResumeError,
+  runRecipe,
   SampleError, Trainer,
 } from "../../src/train/index.ts";
 import { isMuonSlot } from "../../src/train/muon.ts";
 import { WeightError } from "../../weights/index.ts";
 import { testAdapters } from "../harness/adapters.ts";
 import { expectTrouble } from "../harness/checkpoints.ts";
+import { difference } from "../harness/difference.ts";
 import { goldenPath } from "../harness/golden.ts";
 import { readTensors } from "../harness/training.ts";
 
@@ -157,6 +159,28 @@ describe(`runRecipe on ${adapter}`, () => {
     expect(after).toMatchObject([{ step: 4 }, { step: 5 }]);
   });
 
+  it("writes adapters alone, or on demand merged into a whole model", async () => {
+    const lora = (merged?: boolean) => recipe("lora", { stages: [stage, { ...stage, lora: { rank: 2 } }], evaluation: undefined, ...(merged === undefined ? {} : { merged }) });
+    const alone = await runRecipe(lora(), { adapter });
+    expect(alone).toMatchObject({ finished: true, adapters: true });
+    expect(readdirSync(alone.model).toSorted()).toEqual(["adapter_config.json", "adapter_model.safetensors", "non_lora_trainables.safetensors"]);
+    await expectTrouble(Llava.load(alone.model, { adapter }), WeightError, /model: expected a whole model .* load the base model, .*training\/model\/llava, and call loadLora/);
+
+    // Both in one folder would be taken for adapters.
+    await expectTrouble(runRecipe(lora(true), { adapter, resume: true }), RecipeError, /merged: .*model holds adapters alone, .*: move it away/);
+    const away = join(root, "lora/away");
+    renameSync(alone.model, away);
+    expect(await runRecipe(lora(true), { adapter, resume: true })).toMatchObject({ finished: true, adapters: false });
+    const whole = await Llava.load(alone.model, { adapter });
+    const beside = await Llava.load(goldenPath("training/model/llava"), { adapter });
+    await loadLora(beside, away);
+    const request = { images: [join(root, "pictures", "red0.png")], prompt: "<image>What colour?", template: "none" } as const;
+    const [one, other] = [await whole.forward(request), await beside.forward(request)];
+    expect(difference(one.logits.data, other.logits.data).share).toBeLessThan(1e-5);
+    await whole.dispose();
+    await beside.dispose();
+  });
+
   it("tells of empty data, bad samples, missing pictures, and a model that is not there", async () => {
     const run = (changed: Partial<Recipe>) => runRecipe(recipe("bad", changed), { adapter });
     await expectTrouble(run({ data: write("empty.json", []) }), DataError, /expected at least one sample, got none/);
@@ -242,6 +266,8 @@ describe("checkRecipe", () => {
     ["no epochs at all", withStage({ steps: undefined, epochs: 0 }), /stages\[0\]\.epochs: expected a number above 0, got 0/],
     ["half a step", withStage({ steps: 1.5 }), /stages\[0\]\.steps: expected a whole number/],
     ["half a worker", { ...whole, workers: 0.5 }, /recipe: workers: expected a whole number of at least 0, got 0\.5/],
+    ["half a merge", { ...withStage({ lora: { rank: 2 } }), merged: 1 }, /recipe: merged: expected true or false, got 1/],
+    ["nothing to merge", { ...whole, merged: true }, /recipe: merged: expected a stage with lora, got none; leave it out/],
     ["an empty batch", withStage({ batchSize: 0 }), /stages\[0\]\.batchSize: expected a whole number of at least 1, got 0/],
     ["nothing that learns", withStage({ trainable: [] }), /stages\[0\]\.trainable: expected a list of parts or globs/],
     ["a negative rate", withStage({ learningRate: -1 }), /stages\[0\]\.learningRate: expected a number of at least 0.* got -1/],

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { chooseAdapter } from "../../src/gpu/adapter.ts";
 import { Llava } from "../../src/index.ts";
-import { Trainer } from "../../src/train/index.ts";
+import { addLora, loadLora, saveLora, Trainer } from "../../src/train/index.ts";
 import { blobSink, Checkpoint, createFile, fromFloat32, openFolder, toFloat32, WeightError } from "../../weights/index.ts";
 import { testAdapters } from "../harness/adapters.ts";
 import { expectTrouble, tinyCheckpoint } from "../harness/checkpoints.ts";
@@ -116,7 +116,8 @@ describe(`saving on ${adapter}`, () => {
       sinks.set(file, blobSink(file));
       return sinks.get(file)!;
     };
-    await trainer.save(sink);
+    // Without adapters everything is merged.
+    await trainer.save(sink, { merged: true });
     const again = await Llava.load(new Map([...sinks].map(([file, { blob }]) => [file, blob()])), { adapter });
     expect(again.config).toEqual(llava.config);
     await again.dispose();
@@ -146,6 +147,71 @@ describe(`saving on ${adapter}`, () => {
     expect(filesOf(folder)).toEqual(before);
     await trainer.dispose();
     await llava.dispose();
+  });
+
+  it("keeps the old adapters, with what learnt beside them, until the new ones are whole", async () => {
+    const folder = join(root, "adapters");
+    const llava = await Llava.load(source, { adapter });
+    const trainer = await Trainer.create(llava, { trainable: ["projector"], lora: { rank: 2 }, learningRate });
+    await trainer.save(folder);
+    const before = filesOf(folder);
+    await trainer.step(batch);
+    const stop = new AbortController();
+    const enough = new Error("enough");
+    const events: string[] = [];
+    let failing = true;
+    const watched = async (file: string) => {
+      const sink = await createFile(join(folder, file));
+      return {
+        ...sink,
+        write: async (bytes: Uint8Array) => {
+          await sink.write(bytes);
+          if (file !== "adapter_model.safetensors" || !failing) return;
+          // What a process that is killed here would leave.
+          const whole = Object.entries(filesOf(folder)).filter(([name]) => !name.endsWith(".partial"));
+          expect(Object.fromEntries(whole)).toEqual(before);
+          stop.abort(enough);
+        },
+        sync: async () => void events.push("sync"),
+        close: async () => {
+          events.push("close");
+          await sink.close();
+        },
+      };
+    };
+    await expect(trainer.save(watched, { signal: stop.signal })).rejects.toBe(enough);
+    expect(events).toEqual([]);
+    expect(filesOf(folder)).toEqual(before);
+    failing = false;
+    await trainer.save(watched);
+    // The names change one directly after another.
+    expect(events).toEqual(["sync", "sync", "sync", "close", "close", "close"]);
+    for (const [file, bytes] of Object.entries(filesOf(folder))) expect(bytes.equals(before[file]!), file).toBe(file === "adapter_config.json");
+    await trainer.dispose();
+    await llava.dispose();
+  });
+
+  it("adapters take the place of another run's whole, its projector too", async () => {
+    const folder = join(root, "replaced");
+    const first = await Llava.load(source, { adapter });
+    const trainer = await Trainer.create(first, { trainable: ["projector"], lora: { rank: 2 }, learningRate });
+    const untouched = await trainer.parameters();
+    await trainer.step(batch);
+    await trainer.save(folder);
+    await trainer.dispose();
+    await first.dispose();
+
+    const second = await Llava.load(source, { adapter });
+    await addLora(second, { rank: 3 });
+    await saveLora(second, folder);
+    await second.dispose();
+    const third = await Llava.load(source, { adapter });
+    await loadLora(third, folder);
+    const reader = await Trainer.create(third, { trainable: ["projector"], lora: "loaded", learningRate });
+    const loaded = await reader.parameters();
+    for (const name of Object.keys(loaded).filter((one) => !one.includes("lora"))) expect(loaded[name], name).toEqual(untouched[name]);
+    await reader.dispose();
+    await third.dispose();
   });
 
   it.each([["save", "model"], ["checkpoint", "training"]])("%s keeps the old files whole when the process is killed while it writes", async (call, file) => {
