@@ -1,16 +1,11 @@
 /** From a batch as Hugging Face's processors give it to the inputs of a training program. CPU only. */
-import { LlavaError } from "../../errors/index.ts";
 import { elements } from "../graph/tensor.ts";
 import type { RowTable } from "../input/pack.ts";
 import { joinTiles } from "../input/tiles.ts";
 import { IGNORED, TEXT } from "../ops/index.ts";
+import { BatchError, checkBatch } from "./check-batch.ts";
 import type { Batch } from "./data/index.ts";
 import type { Trainable } from "./trainable.ts";
-
-/** A batch that cannot be learnt from. */
-export class BatchError extends LlavaError {
-  override name = "BatchError";
-}
 
 /** How a picture is cut into tiles and its features into rows. */
 export interface PictureLayout {
@@ -44,9 +39,10 @@ export type TrainingBatch = Pick<Batch, "inputIds" | "labels"> & Partial<Omit<Ba
 /**
  * Lays out a batch as the model's preparer cuts its pictures.
  *
- * @throws BatchError as `layOutBatch`
+ * @throws BatchError as `checkBatch` and `layOutBatch`
  */
 export async function layOut(batch: TrainingBatch, { loaded, preparer }: Trainable["parts"]): Promise<TrainingInputs> {
+  checkBatch(batch, loaded.config);
   const layouts: PictureLayout[] = [];
   const pictures = batch.pixelValues?.shape[0] ?? 0;
   const perSample = batch.imagesPerSample ?? [];
@@ -59,17 +55,15 @@ export async function layOut(batch: TrainingBatch, { loaded, preparer }: Trainab
 }
 
 /**
- * Lays out a batch. Labels are shifted here: position t learns the label of t + 1.
+ * Lays out a checked batch. Labels are shifted here: position t learns the label of t + 1.
  *
  * @param layouts of every picture, in order
  * @param rowsPerTile rows that the tower and projector give for a tile
- * @throws BatchError if ids, labels and pictures do not fit together
+ * @throws BatchError if there is not one image token for each row of the pictures
  */
 export function layOutBatch(batch: TrainingBatch, layouts: readonly PictureLayout[], rowsPerTile: number, imageToken: number): TrainingInputs {
   const { inputIds, labels } = batch;
   const samples = inputIds.length;
-  if (samples === 0) throw new BatchError("batch: expected at least one sample, got none");
-  if (labels.length !== samples) throw new BatchError(`batch: expected ${samples} rows of labels, got ${labels.length}`);
   const length = Math.max(...inputIds.map((row) => row.length));
   const rows = layouts.reduce((sum, { table }) => sum + table.rows, 0);
 
@@ -80,11 +74,10 @@ export function layOutBatch(batch: TrainingBatch, layouts: readonly PictureLayou
   const rowIndex = new Uint32Array(rows);
   let next = 0;
   inputIds.forEach((row, b) => {
-    if (labels[b]!.length !== row.length) throw new BatchError(`batch: sample ${b} has ${row.length} ids and ${labels[b]!.length} labels`);
     row.forEach((id, t) => {
       const at = b * length + t;
       ids[at] = id;
-      if (id === imageToken && rows > 0) {
+      if (id === imageToken) {
         if (next < rows) rowIndex[next] = at;
         source[at] = next++;
       }
@@ -95,6 +88,7 @@ export function layOutBatch(batch: TrainingBatch, layouts: readonly PictureLayou
       targets.push(target);
     });
   });
+  if (rows === 0 && next > 0) throw new BatchError(`batch.pixelValues: expected pictures for the batch's ${next} image tokens, got none`);
   if (next !== rows) throw new BatchError(`batch: expected ${rows} image tokens for its pictures, got ${next}; check input ids and picture sizes`);
 
   const tables = joinTables(layouts, rowsPerTile);

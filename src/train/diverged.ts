@@ -6,6 +6,7 @@ export class DivergedError extends LlavaError {
   override name = "DivergedError";
   constructor(
     message: string,
+    /** The optimizer step that was being done, or else the next one, counted from 1. */
     readonly step: number,
     readonly sampleIds: readonly string[],
   ) {
@@ -13,8 +14,9 @@ export class DivergedError extends LlavaError {
   }
 }
 
-/** The error of step number `step`, whose `what` is no number; it names the samples of `batches`. */
-export function diverged(step: number, what: string, value: number, batches: readonly TrainingBatch[]): DivergedError {
+/** The error of the step behind `done` others, whose `what` is no number; it names the samples of `batches`. */
+export function diverged(done: number, what: string, value: number, batches: readonly TrainingBatch[]): DivergedError {
+  const step = done + 1;
   const ids = batches.flatMap((batch) => batch.sampleIds ?? []);
   const samples = ids.length > 0 ? ` (samples ${ids.join(", ")})` : "";
   return new DivergedError(`step ${step}: the ${what} is ${value}${samples}; lower the learning rate, or look at these samples`, step, ids);

@@ -168,11 +168,11 @@ export function removeLora({ parts: { loaded, runtime } }: Trainable): void {
 
 /** Throws `OptionError`. */
 export function checkLoraOptions(options: LoraOptions): void {
-  checkOptionNames(options, ["rank", "alpha", "dropout", "targets", "seed"]);
+  checkOptionNames(options, ["rank", "alpha", "dropout", "targets", "seed"], "lora");
   const { rank, alpha, dropout, targets, seed } = options;
   if (!(Number.isInteger(rank) && rank >= 1)) throw new OptionError("lora.rank", "an integer of at least 1", rank);
   if (alpha !== undefined && !(Number.isFinite(alpha) && alpha > 0)) throw new OptionError("lora.alpha", "a number above 0", alpha);
-  if (dropout !== undefined && !(dropout >= 0 && dropout < 1)) throw new OptionError("lora.dropout", "a number from 0 to below 1", dropout);
+  if (dropout !== undefined && !(Number.isFinite(dropout) && dropout >= 0 && dropout < 1)) throw new OptionError("lora.dropout", "a number from 0 to below 1", dropout);
   if (seed !== undefined && !Number.isInteger(seed)) throw new OptionError("lora.seed", "an integer", seed);
   const names = Array.isArray(targets) && targets.length > 0 && targets.every((target) => typeof target === "string");
   if (targets !== undefined && !names) throw new OptionError("lora.targets", "a list of module names or globs", targets);

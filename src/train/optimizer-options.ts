@@ -1,4 +1,5 @@
 import { OptionError } from "../generate/errors.ts";
+import { checkOptionNames } from "../generate/options.ts";
 
 /** Settings of AdamW (Loshchilov & Hutter 2019). */
 export interface AdamWOptions {
@@ -30,10 +31,8 @@ const isShare = (value: unknown): boolean => isNumber(value) && value >= 0 && va
 
 /** Throws `OptionError` for settings that no optimizer can have; its option begins with "optimizer". */
 export function checkOptimizerOptions(options: OptimizerOptions): void {
-  if (typeof options !== "object" || options === null || Array.isArray(options)) throw new OptionError("optimizer", "an object", options);
-  const { kind = "adamw", betas, eps, weightDecay, momentum, adamWRateFactor, ...others } = options;
-  const [unknown] = Object.keys(others);
-  if (unknown !== undefined) throw new OptionError("optimizer", "only kind, betas, eps, weightDecay, momentum, adamWRateFactor", unknown);
+  checkOptionNames(options, ["kind", "betas", "eps", "weightDecay", "momentum", "adamWRateFactor"], "optimizer");
+  const { kind = "adamw", betas, eps, weightDecay, momentum, adamWRateFactor } = options;
   if (!["adamw", "muon"].includes(kind)) throw new OptionError("optimizer.kind", '"adamw" or "muon"', kind);
   if (betas !== undefined && !(Array.isArray(betas) && betas.length === 2 && betas.every(isShare))) {
     throw new OptionError("optimizer.betas", "two numbers from 0 to below 1", betas);

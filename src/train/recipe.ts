@@ -6,8 +6,8 @@ import { type CollateOptions, DataError, type SampleOrder, sampleOrders, trainin
 import { checkCollateOptions } from "./data/collate.ts";
 import { defaultTargets } from "./lora.ts";
 import { linearModules, selectModules } from "./lora-modules.ts";
-import { checkOptions, type TrainerOptions } from "./options.ts";
-import { modelSlots, selectSlots } from "./slots.ts";
+import { checkOptions, checkRates, type TrainerOptions } from "./options.ts";
+import { modelSlots, partOf, selectSlots } from "./slots.ts";
 
 /** A recipe that cannot be run. */
 export class RecipeError extends LlavaError {
@@ -142,10 +142,11 @@ function checkAdapters(stages: readonly CheckedStage[]): void {
 export async function checkAgainst(loaded: LoadedModel, stages: readonly CheckedStage[]): Promise<void> {
   const slots = await modelSlots(loaded);
   const modules = await linearModules(loaded);
-  for (const [i, { stage: { trainable, lora } }] of stages.entries()) {
+  for (const [i, { stage: { trainable = [], lora, learningRate } }] of stages.entries()) {
     inField(`stages[${i}]`, (field) => field, () => {
-      selectSlots(slots, trainable);
-      if (typeof lora === "object") selectModules(modules, lora.targets ?? defaultTargets);
+      const whole = selectSlots(slots, trainable).map(({ part }) => part);
+      const adapted = typeof lora === "object" ? selectModules(modules, lora.targets ?? defaultTargets).map(({ name }) => partOf(name)) : [];
+      checkRates(learningRate, [...whole, ...adapted]);
     });
   }
 }
@@ -169,13 +170,7 @@ function checkStage(recipe: Recipe, value: unknown, path: string, index: number)
   count(batchSize, `${path}.batchSize`);
   if (order !== undefined && !sampleOrders.includes(order)) throw wrong(`${path}.order`, `one of ${sampleOrders.join(", ")}`, order);
   if (optimizer !== undefined) object(optimizer, `${path}.optimizer`, fields.optimizer);
-  if (schedule !== undefined) {
-    object(schedule, `${path}.schedule`, fields.schedule);
-    if (schedule.warmupRatio !== undefined && schedule.warmupSteps !== undefined) {
-      throw new RecipeError(`${path}.schedule`, "expected either warmupRatio or warmupSteps, got both");
-    }
-  }
-  if (stage.maxGradientNorm !== undefined) least(stage.maxGradientNorm, 0, `${path}.maxGradientNorm`);
+  if (schedule !== undefined) object(schedule, `${path}.schedule`, fields.schedule);
   const merged = { ...recipe, ...stage };
   const where = (field: (typeof dataFields)[number]) => (stage[field] === undefined ? field : `${path}.${field}`);
   if (merged.template === undefined) throw wrong(`${path}.template`, `one of ${trainingTemplates.join(", ")}`, undefined);
@@ -188,7 +183,8 @@ function checkStage(recipe: Recipe, value: unknown, path: string, index: number)
   inField(path, where, () => {
     if (imageFolder !== undefined) text(imageFolder, where("imageFolder"));
     checkCollateOptions(collate);
-    checkOptions(trainerOptions(checked, steps ?? 1));
+    // How many steps epochs are is known with the data.
+    checkOptions(trainerOptions(checked, steps ?? Number.MAX_SAFE_INTEGER));
   });
   return checked;
 }
@@ -207,12 +203,12 @@ function inField(path: string, where: (field: (typeof dataFields)[number]) => st
     check();
   } catch (error) {
     if (error instanceof DataError) throw new RecipeError(where(error.subject as (typeof dataFields)[number]), error.problem);
-    throw ofStage(path, error);
+    throw stageError(error, path);
   }
 }
 
-/** What is wrong with a setting of a trainer as an error of the recipe; any other error as it is. */
-export function ofStage(path: string, error: unknown): unknown {
+/** The error as a recipe has it: a wrong option of the stage at `path` is a wrong field. */
+export function stageError(error: unknown, path: string): unknown {
   return error instanceof OptionError ? wrong(`${path}.${error.option}`, error.expected, error.got) : error;
 }
 
@@ -240,10 +236,6 @@ function text(value: unknown, field: string): void {
 
 function count(value: unknown, field: string): void {
   if (!(Number.isSafeInteger(value) && (value as number) >= 1)) throw wrong(field, "a whole number of at least 1", value);
-}
-
-function least(value: unknown, lowest: number, field: string): void {
-  if (!(typeof value === "number" && Number.isFinite(value) && value >= lowest)) throw wrong(field, `a number of at least ${lowest}`, value);
 }
 
 function wrong(field: string, expected: string, got: unknown): RecipeError {

@@ -12,7 +12,7 @@ import { checkSame, type KeptAdapter, type OpenState, openState, plainOptions, R
 import type { SaveTarget } from "./target.ts";
 import type { Trainable } from "./trainable.ts";
 
-/** Writes the state of a run: all that learns or learnt, adapters, moments, counts of steps. Throws `WeightError`. */
+/** Writes the state of a run: all that learns or learnt, adapters, moments, counts of steps. Throws `OptionError`, `WeightError`. */
 export async function writeRun(
   target: SaveTarget,
   loaded: LoadedModel,

@@ -7,8 +7,9 @@ import { type Batch, loadBatches, Sampler, type SamplerState, SampleReader } fro
 import { DivergedError } from "./diverged.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
 import type { MemoryPlan } from "./memory.ts";
+import { checkOptions } from "./options.ts";
 import { padRows } from "./pad-rows.ts";
-import { checkAgainst, type CheckedStage, checkRecipe, fileList, ofStage, type Recipe, RecipeError, trainerOptions, trainsAdapters } from "./recipe.ts";
+import { checkAgainst, type CheckedStage, checkRecipe, fileList, type Recipe, RecipeError, stageError, trainerOptions, trainsAdapters } from "./recipe.ts";
 import { RunLog } from "./run-log.ts";
 import { Speed } from "./speed.ts";
 import { checkSame, openState, plainOptions } from "./state.ts";
@@ -91,10 +92,16 @@ export async function runRecipe(given: Recipe, options: RunOptions = {}): Promis
   let llava: Llava | undefined;
   try {
     const plans: StagePlan[] = [];
-    for (const stage of stages) {
+    for (const [i, stage] of stages.entries()) {
       const reader = await open(stage.files);
-      const { steps, epochs = 1, batchSize, accumulate = 1 } = stage.stage;
-      plans.push({ ...stage, reader, steps: steps ?? Math.max(1, Math.ceil((epochs * Math.ceil(reader.count / batchSize)) / accumulate)) });
+      const { steps: given, epochs = 1, batchSize, accumulate = 1 } = stage.stage;
+      const steps = given ?? Math.max(1, Math.ceil((epochs * Math.ceil(reader.count / batchSize)) / accumulate));
+      try {
+        checkOptions(trainerOptions(stage, steps));
+      } catch (error) {
+        throw stageError(error, `stages[${i}]`);
+      }
+      plans.push({ ...stage, reader, steps });
     }
     const heldOut = recipe.evaluation && (await open(fileList(recipe.evaluation.data, "evaluation.data")));
     const from = await startOf(recipe, options.resume ?? false);
@@ -182,9 +189,9 @@ class Run {
   async #stage(index: number, plan: StagePlan, from: RunData | undefined): Promise<boolean> {
     const { signal } = this.options;
     const settings = trainerOptions(plan, plan.steps);
-    const begun = from ? Trainer.resume(this.llava, this.#paths.checkpoint, settings) : Trainer.create(this.llava, settings);
-    const trainer = await begun.catch((error: unknown) => {
-      throw ofStage(`stages[${index}]`, error);
+    const made = from ? Trainer.resume(this.llava, this.#paths.checkpoint, settings) : Trainer.create(this.llava, settings);
+    const trainer = await made.catch((error: unknown) => {
+      throw stageError(error, `stages[${index}]`);
     });
     try {
       await this.#log.start(from && { stage: index, step: trainer.stepCount });

@@ -1,12 +1,14 @@
 import { OptionError } from "../generate/errors.ts";
+import { checkOptionNames } from "../generate/options.ts";
 
 /** How the learning rate changes: it rises linearly over the warm-up, then falls to 0, or stays. */
 export interface Schedule {
   readonly kind: "cosine" | "linear" | "constant";
   /** Optimizer steps of the whole run. */
   readonly steps: number;
-  /** Share of the steps that warm up, rounded up. Ignored if `warmupSteps` is given. */
+  /** Share of the steps that warm up, rounded up. Either this or `warmupSteps`. Default 0. */
   readonly warmupRatio?: number;
+  /** At most `steps`. */
   readonly warmupSteps?: number;
 }
 
@@ -26,9 +28,14 @@ export function learningRateFactor(schedule: Schedule, step: number): number {
 
 /** Throws `OptionError`. */
 export function checkSchedule(schedule: Schedule): void {
+  checkOptionNames(schedule, ["kind", "steps", "warmupRatio", "warmupSteps"], "schedule");
   const { kind, steps, warmupRatio, warmupSteps: given } = schedule;
   if (!["cosine", "linear", "constant"].includes(kind)) throw new OptionError("schedule.kind", '"cosine", "linear" or "constant"', kind);
   if (!(Number.isInteger(steps) && steps >= 1)) throw new OptionError("schedule.steps", "an integer of at least 1", steps);
-  if (warmupRatio !== undefined && !(warmupRatio >= 0 && warmupRatio <= 1)) throw new OptionError("schedule.warmupRatio", "a number from 0 to 1", warmupRatio);
+  if (warmupRatio !== undefined && !(Number.isFinite(warmupRatio) && warmupRatio >= 0 && warmupRatio <= 1)) {
+    throw new OptionError("schedule.warmupRatio", "a number from 0 to 1", warmupRatio);
+  }
   if (given !== undefined && !(Number.isInteger(given) && given >= 0)) throw new OptionError("schedule.warmupSteps", "an integer of at least 0", given);
+  if (given !== undefined && given > steps) throw new OptionError("schedule.warmupSteps", `at most ${steps}, the steps of the whole run`, given);
+  if (given !== undefined && warmupRatio !== undefined) throw new OptionError("schedule", "either warmupRatio or warmupSteps", "both");
 }

@@ -25,10 +25,10 @@ export interface Slot {
   readonly decays: boolean;
 }
 
-const parts: readonly Part[] = ["vision", "projector", "language"];
+export const parts: readonly Part[] = ["vision", "projector", "language"];
 
 /** The part that a canonical name belongs to; the newline is the language model's. */
-function partOf(name: string): Part {
+export function partOf(name: string): Part {
   return parts.find((part) => name.startsWith(`${part}.`)) ?? "language";
 }
 

@@ -57,7 +57,7 @@ function keptTensors(slots: Iterable<Slot>, optimizer: Optimizer): Kept {
   return kept;
 }
 
-/** Writes a run's state. `slots`: what learns, what learnt in earlier stages, and adapters. Throws `WeightError`. */
+/** Writes a run's state. `slots`: what learns, what learnt in earlier stages, and adapters. Throws `OptionError`, `WeightError`. */
 export async function writeState(target: SaveTarget, gpu: Gpu, slots: Iterable<Slot>, optimizer: Optimizer, state: RunState): Promise<void> {
   const tensors = Object.entries(keptTensors(slots, optimizer)).map(([name, { slot, buffer }]): TensorToWrite => {
     return { name, dtype: "F32", shape: slot.shape, data: readPieces(gpu, buffer, slot.offset, slot.count) };

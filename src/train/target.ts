@@ -1,12 +1,15 @@
 import { createFile, joinPath } from "#files";
 import type { ByteSink } from "../../weights/index.ts";
+import { OptionError } from "../generate/errors.ts";
 
 /** Where files are written to: a folder's path (Node), or what gives a sink for each file's name (`blobSink` in a browser). */
 export type SaveTarget = string | ((file: string) => ByteSink | Promise<ByteSink>);
 
-/** A sink for one file of the target. Throws `WeightError`. */
+/** A sink for one file of the target. Throws `OptionError` for what is no target, `WeightError`. */
 export async function openSink(target: SaveTarget, file: string): Promise<ByteSink> {
-  return typeof target === "string" ? createFile(joinPath(target, file)) : target(file);
+  if (typeof target === "string") return createFile(joinPath(target, file));
+  if (typeof target !== "function") throw new OptionError("target", "a folder's path, or a function that gives a sink for a file's name", target);
+  return target(file);
 }
 
 /** The same sink for a writer that would end it. Whoever opened it closes or aborts it. */

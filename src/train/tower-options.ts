@@ -27,9 +27,9 @@ export function checkTowerOptions(options: TowerOptions): void {
     if (!/^\w+$/.test(name)) throw new OptionError("heads", "names of letters, digits and underscores", name);
     if (!(Number.isInteger(classes) && classes >= 2)) throw new OptionError(`heads.${name}`, "a number of classes of at least 2", classes);
   }
-  if (!(typeof learningRate === "number" && learningRate >= 0)) throw new OptionError("learningRate", "a number of at least 0", learningRate);
+  if (!(Number.isFinite(learningRate) && learningRate >= 0)) throw new OptionError("learningRate", "a number of at least 0", learningRate);
   if (optimizer !== undefined) checkOptimizerOptions(optimizer);
-  if (schedule) checkSchedule(schedule);
-  if (maxGradientNorm !== undefined && !(maxGradientNorm >= 0)) throw new OptionError("maxGradientNorm", "a number of at least 0", maxGradientNorm);
+  if (schedule !== undefined) checkSchedule(schedule);
+  if (maxGradientNorm !== undefined && !(Number.isFinite(maxGradientNorm) && maxGradientNorm >= 0)) throw new OptionError("maxGradientNorm", "a number of at least 0", maxGradientNorm);
   if (seed !== undefined && !Number.isInteger(seed)) throw new OptionError("seed", "an integer", seed);
 }

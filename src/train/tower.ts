@@ -19,7 +19,7 @@ import { layOutPictures, layOutTower, type TowerBatch, type TowerInputs, type To
 import { TowerHeads } from "./tower-heads.ts";
 import { checkTowerOptions, type TowerOptions } from "./tower-options.ts";
 import { TowerPrograms } from "./tower-programs.ts";
-import type { Trainable } from "./trainable.ts";
+import { checkOpen, type Trainable } from "./trainable.ts";
 import { readSlots } from "./transfer.ts";
 
 export interface TowerStepResult {
@@ -70,10 +70,11 @@ export class TowerTrainer {
 
   /**
    * Makes a trainer of the tower's layers that the connector reads from, with new heads. They become f32 on the GPU; the
-   * rest stays as it was loaded. Throws `OptionError`, `GpuMemoryError`.
+   * rest stays as it was loaded. Throws `OptionError`, `DisposedError`, `GpuMemoryError`.
    */
   static async create(llava: Trainable, options: TowerOptions): Promise<TowerTrainer> {
     checkTowerOptions(options);
+    checkOpen(llava);
     const { loaded, runtime } = llava.parts;
     const { gpu, config } = loaded;
     if (!config.vision) throw new OptionError("tower", "a model with a vision tower", "one without");

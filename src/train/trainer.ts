@@ -14,7 +14,7 @@ import { saveLora } from "./lora-files.ts";
 import { makeMaster } from "./master.ts";
 import { arenaBytes, batchTooLarge, type MemoryPlan, parameterBytes, type ProgramBytes, programBytes } from "./memory.ts";
 import { Optimizer } from "./optimizer.ts";
-import { checkOptions, stepOptions, type TrainerOptions } from "./options.ts";
+import { checkOptions, checkRates, stepOptions, type TrainerOptions } from "./options.ts";
 import { restoreRun, resumeRun, writeRun } from "./resume.ts";
 import { checkSaveOptions, type SaveOptions, saveModel } from "./save.ts";
 import { learningRateFactor } from "./schedule.ts";
@@ -22,7 +22,7 @@ import { positionWeights, type SequenceLoss, type SequenceScores, sequenceScores
 import { modelSlots, type Part, selectSlots, type Slot } from "./slots.ts";
 import type { OpenState } from "./state.ts";
 import type { SaveTarget } from "./target.ts";
-import type { Trainable } from "./trainable.ts";
+import { checkOpen, type Trainable } from "./trainable.ts";
 import { readSlots } from "./transfer.ts";
 
 export interface StepResult {
@@ -63,18 +63,20 @@ export class Trainer {
 
   /**
    * Makes a trainer. What learns becomes f32 on the GPU; the rest stays as it was loaded.
-   * Throws `OptionError`, `GpuMemoryError`.
+   * Throws `OptionError`, `DisposedError`, `GpuMemoryError`.
    */
   static async create(llava: Trainable, options: TrainerOptions): Promise<Trainer> {
     checkOptions(options);
+    checkOpen(llava);
     const { loaded } = llava.parts;
-    const whole = selectSlots(await modelSlots(loaded), options.trainable);
+    const whole = selectSlots(await modelSlots(loaded), options.trainable ?? []);
     const added = typeof options.lora === "object" ? options.lora : undefined;
     if (added) await addLora(llava, added);
     const workspace = new Workspace(loaded.gpu);
     try {
       const slots = options.lora ? [...whole, ...adapterSlots(loaded)] : whole;
       if (slots.length === whole.length && options.lora) throw new OptionError("lora", "a model with adapters", "one without");
+      checkRates(options.learningRate, slots.map(({ part }) => part));
       for (const parameter of new Set(slots.map((slot) => slot.parameter))) await makeMaster(loaded.gpu, workspace, parameter);
       llava.parts.runtime.weightsMoved();
       markLearnt(loaded, whole);
@@ -101,7 +103,7 @@ export class Trainer {
 
   /**
    * The loss of a batch, and the gradients of what learns by the checkpoint's (for adapters peft's) tensor names. Nothing
-   * is updated.
+   * is updated. Throws `BatchError`, `DivergedError`.
    *
    * @param objective a loss of whole answers; absent: the mean cross entropy of the learning tokens
    */
@@ -212,7 +214,7 @@ export class Trainer {
 
   /**
    * Writes everything that `resume` needs into one file of a folder: values of all that learns or learnt, moments, counts
-   * of steps. A checkpoint that was there stays whole until the new one is. Throws `WeightError`.
+   * of steps. A checkpoint that was there stays whole until the new one is. Throws `OptionError`, `WeightError`.
    *
    * @param data kept beside it, as JSON: where the sampler stands
    */

@@ -93,11 +93,13 @@ describe(`runRecipe on ${adapter}`, () => {
     const wild = recipe("diverged", { stages: [{ ...stage, steps: 9, learningRate: 1e30, schedule: { kind: "constant" } }], checkpointEvery: 1, evaluation: undefined });
     const error = (await expectTrouble(runRecipe(wild, { adapter }), DivergedError, /step \d: the .* is (NaN|-?Infinity) \(samples \w+ \d, \w+ \d\)/)) as DivergedError;
     expect(error.sampleIds).toHaveLength(2);
-    expect(linesOf("diverged").at(-1)).toMatchObject({ step: error.step, error: error.message });
+    // Lines and checkpoints count steps that are done.
+    expect(error.message).toContain(`step ${error.step}: `);
+    expect(linesOf("diverged").at(-1)).toMatchObject({ step: error.step - 1, error: error.message });
     const llava = await Llava.load(wild.model, { adapter });
     const settings = { trainable: ["projector"], learningRate: 1e30, schedule: { kind: "constant", steps: 9 } } as const;
     const trainer = await Trainer.resume(llava, join(wild.output, "checkpoint"), settings);
-    expect(trainer.stepCount).toBe(error.step);
+    expect(trainer.stepCount).toBe(error.step - 1);
     await trainer.dispose();
     await llava.dispose();
   });
@@ -181,12 +183,16 @@ describe(`runRecipe on ${adapter}`, () => {
     await beside.dispose();
   });
 
-  it("tells of empty data, bad samples, missing pictures, and a model that is not there", async () => {
+  it("tells of empty data, bad samples, missing pictures, a model that is not there, and settings that do not fit it", async () => {
     const run = (changed: Partial<Recipe>) => runRecipe(recipe("bad", changed), { adapter });
     await expectTrouble(run({ data: write("empty.json", []) }), DataError, /expected at least one sample, got none/);
     await expectTrouble(run({ data: write("text.json", "no json") }), DataError, /text\.json/);
     await expectTrouble(run({ data: join(root, "nowhere.json") }), WeightError, /nowhere\.json/);
     await expectTrouble(run({ model: join(root, "nowhere") }), WeightError, /there is no folder/);
+    const byGlob = { ...stage, trainable: ["**.q_proj.weight"], learningRate: { projector: 1 } };
+    await expectTrouble(run({ stages: [byGlob] }), RecipeError, /stages\[0\]\.learningRate\.language: expected a rate/);
+    const warm = { ...stage, steps: undefined, epochs: 1, schedule: { kind: "cosine", warmupSteps: 9 } } as const;
+    await expectTrouble(run({ stages: [warm] }), RecipeError, /stages\[0\]\.schedule\.warmupSteps: expected at most 4, .* got 9/);
     const silent = { ...samples[0]!, id: "silent", conversations: [samples[0]!.conversations[0], { from: "gpt", value: "" }] };
     await expectTrouble(run({ data: write("silent.json", [silent]) }), SampleError, /sample silent, conversations: expected something to learn, got none/);
     const lost = { ...samples[0]!, id: "lost", image: "lost.png" };
@@ -272,7 +278,16 @@ describe("checkRecipe", () => {
     ["nothing that learns", withStage({ trainable: [] }), /stages\[0\]\.trainable: expected a list of parts or globs/],
     ["a negative rate", withStage({ learningRate: -1 }), /stages\[0\]\.learningRate: expected a number of at least 0.* got -1/],
     ["an unknown schedule", withStage({ schedule: { kind: "step" } }), /stages\[0\]\.schedule\.kind: expected "cosine", .* got "step"/],
-    ["two warm-ups", withStage({ schedule: { kind: "cosine", warmupRatio: 0.1, warmupSteps: 3 } }), /schedule: expected either warmupRatio or warmupSteps, got both/],
+    ["two warm-ups", withStage({ schedule: { kind: "cosine", warmupRatio: 0.1, warmupSteps: 3 } }), /schedule: expected either warmupRatio or warmupSteps, got "both"/],
+    ["a longer warm-up than the stage", withStage({ schedule: { kind: "cosine", warmupSteps: 4 } }), /stages\[0\]\.schedule\.warmupSteps: expected at most 3, .* got 4/],
+    ["a number among what learns", withStage({ trainable: [3] }), /stages\[0\]\.trainable: expected a list of parts or globs .* got \[3\]/],
+    ["no list of what learns", withStage({ trainable: undefined }), /stages\[0\]\.trainable: expected a list of parts or globs/],
+    ["a rate of an unknown part", withStage({ learningRate: { projektor: 1 } }), /stages\[0\]\.learningRate: expected only vision, projector, language, got "projektor"/],
+    ["a part that learns without a rate", withStage({ learningRate: { language: 1 } }), /stages\[0\]\.learningRate\.projector: expected a rate, .* got nothing/],
+    ["an unknown setting of adapters", withStage({ lora: { rank: 2, ranks: 2 } }), /stages\[0\]\.lora: expected only rank, .* got "ranks"/],
+    ["a number for adapters", withStage({ lora: 5 }), /stages\[0\]\.lora: expected an object, got 5/],
+    ["null for adapters", withStage({ lora: null }), /stages\[0\]\.lora: expected an object, got null/],
+    ["a norm below 0", withStage({ maxGradientNorm: -1 }), /stages\[0\]\.maxGradientNorm: expected a number of at least 0, got -1/],
     ["steps of a schedule", withStage({ schedule: { kind: "cosine", steps: 3 } }), /stages\[0\]\.schedule\.steps: there is no such field/],
     ["an unknown order", withStage({ order: "random" }), /stages\[0\]\.order: expected one of shuffle/],
     ["a beta of 1", withStage({ optimizer: { betas: [0.9, 1] } }), /stages\[0\]\.optimizer\.betas: expected two numbers/],
@@ -292,5 +307,9 @@ describe("checkRecipe", () => {
 
   it("takes what is right", () => {
     expect(checkRecipe(whole).stages.map(({ name }) => name)).toEqual(["stage 1", "both"]);
+    const { trainable: _trainable, ...rest } = first!;
+    for (const one of [{ ...rest, lora: { rank: 2 } }, { ...rest, trainable: ["projector"], steps: undefined, epochs: 2, schedule: { kind: "cosine", warmupSteps: 9 } }]) {
+      expect(checkRecipe({ ...whole, stages: [one] }).stages).toHaveLength(1);
+    }
   });
 });

@@ -1,4 +1,5 @@
 import type { Tokenizer } from "../../../tokenizer/tokenizer.ts";
+import { checkOptionNames } from "../../generate/options.ts";
 import type { PictureSource } from "../../input/decode.ts";
 import { ImageError } from "../../input/image.ts";
 import type { PictureProcessor } from "../../input/picture-job.ts";
@@ -6,7 +7,7 @@ import type { ProcessedImage } from "../../input/processors.ts";
 import type { ModelConfig, TextConfig } from "../../models/config.ts";
 import { checkConversationOptions, defaultMaxLength, encodeConversation, expandConversation } from "./conversation.ts";
 import type { ConversationOptions } from "./conversation.ts";
-import { checkChoice, DataError, EmptyBatchError, SampleError } from "./error.ts";
+import { checkChoice, DataError, EmptyBatchError, SampleError, show } from "./error.ts";
 import { ignoreIndex } from "./mask.ts";
 import { picturePath } from "./path.ts";
 import { parseSample } from "./sample.ts";
@@ -88,7 +89,8 @@ export interface EncodedSample {
  * @param llava the model that the batch is for
  * @throws SampleError for the first bad sample unless they are skipped: broken JSON, a picture that cannot be read, a
  * wrong number of placeholders, pictures that do not fit into `maxLength`, nothing to learn. EmptyBatchError if all are
- * skipped; DataError for a setting that does not exist, and where the data do not fit the model at all
+ * skipped; DataError for a setting that does not exist, for samples that are no list, and where the data do not fit the model
+ * at all; OptionError for an option that does not exist
  */
 export async function collate(
   samples: readonly RawSample[],
@@ -96,6 +98,7 @@ export async function collate(
   options: CollateOptions,
 ): Promise<Batch> {
   checkCollateOptions(options);
+  if (!Array.isArray(samples)) throw new DataError("samples", `expected a list of samples, got ${show(samples)}`);
   const encoded: EncodedSample[] = [];
   let bad: SampleError | undefined;
   for (const [i, sample] of samples.entries()) {
@@ -131,8 +134,11 @@ export async function encodeSample(
   }
 }
 
-/** @throws DataError for a setting that does not exist */
+const NAMES: readonly (keyof CollateOptions)[] = ["template", "placement", "maxLength", "system", "imageFolder", "onBadSample", "report", "signal"];
+
+/** @throws OptionError for an option that does not exist, DataError for a setting that does not */
 export function checkCollateOptions(options: CollateOptions): void {
+  checkOptionNames(options, NAMES);
   checkConversationOptions(options);
   checkChoice("onBadSample", options.onBadSample ?? "fail", ["fail", "skip"]);
 }
