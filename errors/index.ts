@@ -7,3 +7,5 @@
 export class LlavaError extends Error {
   override name = "LlavaError";
 }
+
+export { shown } from "./shown.ts";

@@ -1,4 +1,4 @@
-import { LlavaError } from "../../errors/index.ts";
+import { LlavaError, shown } from "../../errors/index.ts";
 
 /** An option of generation that is out of range or of the wrong type. */
 export class OptionError extends LlavaError {
@@ -12,7 +12,7 @@ export class OptionError extends LlavaError {
     /** The value that came. */
     readonly got: unknown,
   ) {
-    super(`${option}: expected ${expected}, got ${typeof got === "string" ? JSON.stringify(got) : String(got)}`);
+    super(`${option}: expected ${expected}, got ${shown(got)}`);
   }
 }
 

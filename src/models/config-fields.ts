@@ -1,4 +1,4 @@
-import { LlavaError } from "../../errors/index.ts";
+import { LlavaError, shown } from "../../errors/index.ts";
 
 /** A setting of config.json or generation_config.json that is missing, of the wrong kind or not supported. */
 export class ConfigError extends LlavaError {
@@ -17,21 +17,8 @@ export class ConfigError extends LlavaError {
     advice = "",
   ) {
     const place = path === "" ? file : `${file}: ${path}`;
-    super(`${place}: expected ${expected}, got ${show(got)}${advice === "" ? "" : `; ${advice}`}`);
+    super(`${place}: expected ${expected}, got ${shown(got)}${advice === "" ? "" : `; ${advice}`}`);
   }
-}
-
-/** A value for a message: JSON on one line, cut short. */
-function show(value: unknown): string {
-  if (value === undefined) return "nothing";
-  let text: string;
-  try {
-    text = JSON.stringify(value) ?? typeof value;
-  } catch {
-    text = `a ${typeof value} that is not JSON`;
-  }
-  const line = text.replace(/[\u2028\u2029]/g, " ");
-  return line.length > 80 ? `${line.slice(0, 77)}...` : line;
 }
 
 /** Sizes and counts beyond this do not fit a 32-bit index on the GPU. */

@@ -24,13 +24,13 @@ describe("checkOptions", () => {
   });
 
   it.each<[string, unknown, string]>([
-    ["no options", undefined, "options: expected an object, got undefined"],
+    ["no options", undefined, "options: expected an object, got nothing"],
     ["an unknown option", { ...good, learning_rate: 1 }, 'options: expected only trainable, lora, learningRate, optimizer, schedule, maxGradientNorm, accumulate, normalise, parametersWithoutGradient, recompute, got "learning_rate"'],
     ["an unknown part", { ...good, learningRate: { projektor: 1 } }, 'learningRate: expected only vision, projector, language, got "projektor"'],
-    ["a part that learns without a rate", { ...good, learningRate: { language: 1 } }, "learningRate.projector: expected a rate, since something of this part learns, got undefined"],
+    ["a part that learns without a rate", { ...good, learningRate: { language: 1 } }, "learningRate.projector: expected a rate, since something of this part learns, got nothing"],
     ["adapters without a rate", { ...good, lora: { rank: 2 }, learningRate: { projector: 1 } }, "learningRate.language: expected a rate"],
     ["adapters by name without a rate", { lora: { rank: 2, targets: ["q_proj"] }, learningRate: { vision: 1 } }, "learningRate.language: expected a rate"],
-    ["no rate", { trainable: ["projector"] }, "learningRate: expected a number of at least 0, or one per part, got undefined"],
+    ["no rate", { trainable: ["projector"] }, "learningRate: expected a number of at least 0, or one per part, got nothing"],
     ["a rate without bounds", { ...good, learningRate: Infinity }, "learningRate: expected a number of at least 0, or one per part, got Infinity"],
     ["a part's rate as text", { ...good, learningRate: { projector: "1" } }, "learningRate: expected a number of at least 0, or one per part"],
     ["a norm without bounds", { ...good, maxGradientNorm: Infinity }, "maxGradientNorm: expected a number of at least 0, got Infinity"],
@@ -42,7 +42,7 @@ describe("checkOptions", () => {
     ["two warm-ups", { ...good, schedule: { ...schedule, warmupSteps: 3, warmupRatio: 0.1 } }, 'schedule: expected either warmupRatio or warmupSteps, got "both"'],
     ["a share as text", { ...good, schedule: { ...schedule, warmupRatio: "0.1" } }, 'schedule.warmupRatio: expected a number from 0 to 1, got "0.1"'],
     ["no list of what learns", { ...good, trainable: "projector" }, 'trainable: expected a list of parts or globs (none only with lora), got "projector"'],
-    ["a number among what learns", { ...good, trainable: [3] }, "trainable: expected a list of parts or globs (none only with lora), got 3"],
+    ["a number among what learns", { ...good, trainable: [3] }, "trainable: expected a list of parts or globs (none only with lora), got [3]"],
     ["nothing that learns", { learningRate: 1 }, "trainable: expected a list of parts or globs (none only with lora), got "],
     ["an unknown setting of adapters", { ...good, lora: { rank: 2, ranks: 3 } }, 'lora: expected only rank, alpha, dropout, targets, seed, got "ranks"'],
     ["a number for adapters", { learningRate: 1, lora: 5 }, "lora: expected an object, got 5"],
@@ -69,5 +69,5 @@ it("no list of what learns is an empty one, also to a run that is resumed", () =
 });
 
 it("a target is a path or a function", async () => {
-  await expect(openSink(undefined as never, "file")).rejects.toThrow("target: expected a folder's path, or a function that gives a sink for a file's name, got undefined");
+  await expect(openSink(undefined as never, "file")).rejects.toThrow("target: expected a folder's path, or a function that gives a sink for a file's name, got nothing");
 });

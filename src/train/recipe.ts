@@ -1,5 +1,5 @@
 /** A whole training run as data: which model, which samples, stage after stage. */
-import { LlavaError } from "../../errors/index.ts";
+import { LlavaError, shown } from "../../errors/index.ts";
 import { OptionError } from "../generate/errors.ts";
 import type { LoadedModel } from "../models/loaded.ts";
 import { type CollateOptions, DataError, type SampleOrder, sampleOrders, trainingTemplates } from "./data/index.ts";
@@ -239,6 +239,5 @@ function count(value: unknown, field: string): void {
 }
 
 function wrong(field: string, expected: string, got: unknown): RecipeError {
-  const shown = got === undefined ? "nothing" : (JSON.stringify(got) ?? typeof got);
-  return new RecipeError(field, `expected ${expected}, got ${shown.length > 80 ? `${shown.slice(0, 77)}...` : shown}`);
+  return new RecipeError(field, `expected ${expected}, got ${shown(got)}`);
 }

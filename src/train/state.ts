@@ -2,7 +2,7 @@
 import {
   type FolderSource, openFolder, readHeader, type SafetensorsHeader, type TensorToWrite, WeightError, writeSafetensors,
 } from "../../weights/index.ts";
-import { LlavaError } from "../../errors/index.ts";
+import { LlavaError, shown } from "../../errors/index.ts";
 import type { ByteSource } from "../../weights/index.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Optimizer } from "./optimizer.ts";
@@ -147,6 +147,5 @@ export function checkSame(now: unknown, before: unknown, path = ""): void {
     return;
   }
   if (now === before) return;
-  const show = (value: unknown) => (value === undefined ? "nothing" : JSON.stringify(value));
-  throw new ResumeError(`resume: ${path || "settings"}: expected ${show(before)}, as the checkpoint was written with, got ${show(now)}; change it back, or start anew`);
+  throw new ResumeError(`resume: ${path || "settings"}: expected ${shown(before)}, as the checkpoint was written with, got ${shown(now)}; change it back, or start anew`);
 }

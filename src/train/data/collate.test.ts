@@ -166,7 +166,7 @@ describe("collate", () => {
     await expect(collate([textOnly], llava, { ...options, onBadSample: "drop" } as never)).rejects.toThrow(DataError);
     await expect(collate([textOnly], llava, { template: "v9" } as never)).rejects.toThrow("template: expected one of");
     await expect(collate([textOnly], llava, { ...options, maxLenght: 9 } as never)).rejects.toThrow('options: expected only template, placement, maxLength, system, imageFolder, onBadSample, report, signal, got "maxLenght"');
-    await expect(collate([textOnly], llava, undefined as never)).rejects.toThrow("options: expected an object, got undefined");
+    await expect(collate([textOnly], llava, undefined as never)).rejects.toThrow("options: expected an object, got nothing");
     for (const none of [undefined, null, textOnly]) await expect(collate(none as never, llava, options)).rejects.toThrow("samples: expected a list of samples, got ");
     const { config } = llava;
     const image = llava.image.bind(llava);

@@ -1,3 +1,4 @@
+import { shown } from "../../../errors/index.ts";
 import type { Tokenizer } from "../../../tokenizer/tokenizer.ts";
 import { checkOptionNames } from "../../generate/options.ts";
 import type { PictureSource } from "../../input/decode.ts";
@@ -7,7 +8,7 @@ import type { ProcessedImage } from "../../input/processors.ts";
 import type { ModelConfig, TextConfig } from "../../models/config.ts";
 import { checkConversationOptions, defaultMaxLength, encodeConversation, expandConversation } from "./conversation.ts";
 import type { ConversationOptions } from "./conversation.ts";
-import { checkChoice, DataError, EmptyBatchError, SampleError, show } from "./error.ts";
+import { checkChoice, DataError, EmptyBatchError, SampleError } from "./error.ts";
 import { ignoreIndex } from "./mask.ts";
 import { picturePath } from "./path.ts";
 import { parseSample } from "./sample.ts";
@@ -98,7 +99,7 @@ export async function collate(
   options: CollateOptions,
 ): Promise<Batch> {
   checkCollateOptions(options);
-  if (!Array.isArray(samples)) throw new DataError("samples", `expected a list of samples, got ${show(samples)}`);
+  if (!Array.isArray(samples)) throw new DataError("samples", `expected a list of samples, got ${shown(samples)}`);
   const encoded: EncodedSample[] = [];
   let bad: SampleError | undefined;
   for (const [i, sample] of samples.entries()) {

@@ -1,4 +1,4 @@
-import { LlavaError } from "../../../errors/index.ts";
+import { LlavaError, shown } from "../../../errors/index.ts";
 
 /** A training sample that cannot be learnt from. */
 export class SampleError extends LlavaError {
@@ -46,23 +46,16 @@ export class EmptyBatchError extends LlavaError {
   }
 }
 
-/** A value from a file as a message shows it. */
-export function show(value: unknown): string {
-  if (value === undefined) return "nothing";
-  const text = typeof value === "bigint" ? String(value) : (JSON.stringify(value) ?? typeof value);
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
-}
-
 /** @throws DataError unless `value` is one of `names`. */
 export function checkChoice(subject: string, value: unknown, names: readonly string[]): void {
   if ((names as readonly unknown[]).includes(value)) return;
-  throw new DataError(subject, `expected one of ${names.join(", ")}, got ${show(value)}`);
+  throw new DataError(subject, `expected one of ${names.join(", ")}, got ${shown(value)}`);
 }
 
 /** @throws DataError unless `value` is a whole number of at least `least`. */
 export function checkCount(subject: string, value: unknown, least: number): void {
   if (Number.isSafeInteger(value) && (value as number) >= least) return;
-  throw new DataError(subject, `expected a whole number of at least ${least}, got ${show(value)}`);
+  throw new DataError(subject, `expected a whole number of at least ${least}, got ${shown(value)}`);
 }
 
 /** Texts of a data file may hold line breaks. */

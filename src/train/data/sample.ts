@@ -1,5 +1,6 @@
+import { shown } from "../../../errors/index.ts";
 import type { PictureSource } from "../../input/decode.ts";
-import { SampleError, show } from "./error.ts";
+import { SampleError } from "./error.ts";
 import { countWords } from "./whitespace.ts";
 
 /** One turn of a conversation; `<image>` in its text marks the place of a picture. */
@@ -42,11 +43,11 @@ const roles: ReadonlyMap<unknown, SampleTurn["from"]> = new Map([
  * @throws SampleError naming the sample and the field
  */
 export function parseSample(value: unknown, place = "without id"): Sample {
-  if (!isObject(value)) throw new SampleError(place, "JSON", `expected an object, got ${show(value)}`);
+  if (!isObject(value)) throw new SampleError(place, "JSON", `expected an object, got ${shown(value)}`);
   const { id: given } = value;
   const known = given !== undefined && given !== null;
   if (known && typeof given !== "string" && typeof given !== "number") {
-    throw new SampleError(place, "id", `expected text or a number, got ${show(given)}`);
+    throw new SampleError(place, "id", `expected text or a number, got ${shown(given)}`);
   }
   const id = known ? String(given) : place;
   const conversations = parseConversations(value.conversations, id);
@@ -61,7 +62,7 @@ export function parseSample(value: unknown, place = "without id"): Sample {
  */
 export function parseConversations(value: unknown, id: string): SampleTurn[] {
   const field = "conversations";
-  if (!Array.isArray(value)) throw new SampleError(id, field, `expected a list of turns, got ${show(value)}`);
+  if (!Array.isArray(value)) throw new SampleError(id, field, `expected a list of turns, got ${shown(value)}`);
   if (value.length === 0) throw new SampleError(id, field, "expected at least one turn, got an empty list");
   const turns = value.map((turn: unknown, i) => parseTurn(turn, id, `${field}[${i}]`));
   const kept = humanFirst(turns);
@@ -92,15 +93,15 @@ export function modalityLength({ images, conversations }: Sample): number {
 }
 
 function parseTurn(turn: unknown, id: string, field: string): SampleTurn {
-  if (!isObject(turn)) throw new SampleError(id, field, `expected { from, value }, got ${show(turn)}`);
+  if (!isObject(turn)) throw new SampleError(id, field, `expected { from, value }, got ${shown(turn)}`);
   const renamed = turn.from === undefined && turn.role !== undefined;
   const [roleName, textName] = renamed ? ["role", "content"] : ["from", "value"];
   const from = roles.get(turn[roleName]);
   if (!from) {
-    throw new SampleError(id, `${field}.${roleName}`, `expected "human" or "gpt", got ${show(turn[roleName])}`);
+    throw new SampleError(id, `${field}.${roleName}`, `expected "human" or "gpt", got ${shown(turn[roleName])}`);
   }
   const value = turn[textName];
-  if (typeof value !== "string") throw new SampleError(id, `${field}.${textName}`, `expected text, got ${show(value)}`);
+  if (typeof value !== "string") throw new SampleError(id, `${field}.${textName}`, `expected text, got ${shown(value)}`);
   return { from, value };
 }
 
@@ -110,7 +111,7 @@ function parseImages(value: unknown, id: string): PictureSource[] {
   return list.map((image, i) => {
     if (isPicture(image)) return image;
     const field = Array.isArray(value) ? `image[${i}]` : "image";
-    throw new SampleError(id, field, `expected the path or URL of a picture, got ${show(image)}`);
+    throw new SampleError(id, field, `expected the path or URL of a picture, got ${shown(image)}`);
   });
 }
 

@@ -1,5 +1,6 @@
+import { shown } from "../../../errors/index.ts";
 import { Random } from "../../../kernels/random.ts";
-import { checkChoice, checkCount, DataError, show } from "./error.ts";
+import { checkChoice, checkCount, DataError } from "./error.ts";
 import { lengthGrouped, modalityGrouped } from "./grouping.ts";
 
 /** The orders that samples can come in. */
@@ -62,7 +63,7 @@ export class Sampler {
       throw new DataError("sampler: lengths", `expected one for each of ${count} samples, got ${got} lengths`);
     }
     const { seed, epoch, position } = options.state ?? { seed: options.seed ?? 0, epoch: 0, position: 0 };
-    if (!Number.isSafeInteger(seed)) throw new DataError("sampler: seed", `expected a whole number, got ${show(seed)}`);
+    if (!Number.isSafeInteger(seed)) throw new DataError("sampler: seed", `expected a whole number, got ${shown(seed)}`);
     if (options.state && options.seed !== undefined && options.seed !== seed) {
       const problem = `expected the state's seed ${seed}, got ${options.seed}; leave it out to resume`;
       throw new DataError("sampler: seed", problem);
