@@ -3,9 +3,8 @@ import { elements } from "../graph/tensor.ts";
 import type { RowTable } from "../input/pack.ts";
 import { joinTiles } from "../input/tiles.ts";
 import { IGNORED, TEXT } from "../ops/index.ts";
-import { BatchError, checkBatch } from "./check-batch.ts";
-import type { Batch } from "./data/index.ts";
 import type { Trainable } from "./trainable.ts";
+import { BatchError, checkBatch, type TrainingBatch } from "./training-batch.ts";
 
 /** How a picture is cut into tiles and its features into rows. */
 export interface PictureLayout {
@@ -32,9 +31,6 @@ export interface TrainingInputs {
   /** Widths of the tables, which programs are compiled for. */
   readonly taps: Readonly<Record<"pack" | "unpack" | "newlines", number>>;
 }
-
-/** What a step needs of a batch. */
-export type TrainingBatch = Pick<Batch, "inputIds" | "labels"> & Partial<Omit<Batch, "inputIds" | "labels">>;
 
 /**
  * Lays out a batch as the model's preparer cuts its pictures.

@@ -1,5 +1,5 @@
 import { LlavaError } from "../../errors/index.ts";
-import type { TrainingBatch } from "./batch.ts";
+import type { TrainingBatch } from "./training-batch.ts";
 
 /** The loss or a gradient is not a number. */
 export class DivergedError extends LlavaError {

@@ -1,9 +1,9 @@
 /** Direct preference optimisation (Rafailov et al. 2023): learning from pairs of answers of which one is preferred. */
 import type { HostTensor } from "../generate/runtime.ts";
 import { OptionError } from "../generate/errors.ts";
-import type { TrainingBatch } from "./batch.ts";
 import type { SequenceScores } from "./sequences.ts";
 import type { StepResult, Trainer } from "./trainer.ts";
+import type { TrainingBatch } from "./training-batch.ts";
 
 export interface DpoOptions {
   /** How closely the policy is held to the reference. Default 0.1. */

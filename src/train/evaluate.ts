@@ -1,11 +1,11 @@
 /** How well a model in training does on samples that it does not learn from. */
 import { conversationTemplates } from "../../tokenizer/templates.ts";
 import type { Llava } from "../llava.ts";
-import type { TrainingBatch } from "./batch.ts";
 import { encodeSample, type EncodedSample, padSamples } from "./data/collate.ts";
 import { type CollateOptions, EmptyBatchError, placeImages, SampleError, type SampleSource } from "./data/index.ts";
 import { picturePath } from "./data/path.ts";
 import type { Trainer } from "./trainer.ts";
+import type { TrainingBatch } from "./training-batch.ts";
 
 export interface Evaluation {
   /** Mean cross entropy of the learning tokens. */

@@ -5,8 +5,7 @@
  */
 export { Random } from "../../kernels/random.ts";
 export * from "./data/index.ts";
-export type { TrainingBatch } from "./batch.ts";
-export { BatchError } from "./check-batch.ts";
+export { BatchError, type TrainingBatch } from "./training-batch.ts";
 export { type Curve, type CurvePoint, drawCurve } from "./curve.ts";
 export { DivergedError } from "./diverged.ts";
 export type { AdamWOptions, OptimizerOptions } from "./optimizer-options.ts";

@@ -6,7 +6,7 @@ import { plan } from "../graph/plan.ts";
 import { PARAMS_STRIDE } from "../graph/steps.ts";
 import { elements, isTensor, type Parameter, type Tensor } from "../graph/tensor.ts";
 import type { Workspace } from "../graph/workspace.ts";
-import type { TrainingBatch } from "./batch.ts";
+import type { TrainingBatch } from "./training-batch.ts";
 
 /** Bytes of a training run on the GPU. */
 export interface MemoryPlan {

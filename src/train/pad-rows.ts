@@ -1,4 +1,4 @@
-import type { TrainingBatch } from "./batch.ts";
+import type { TrainingBatch } from "./training-batch.ts";
 import { ignoreIndex } from "./data/index.ts";
 
 /**

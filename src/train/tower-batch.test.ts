@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseConfig } from "../models/config.ts";
 import { IGNORED } from "../ops/index.ts";
-import { BatchError } from "./check-batch.ts";
+import { BatchError } from "./training-batch.ts";
 import { layOutPictures, layOutTower, type TowerBatch, type TowerSizes, type TowerTarget } from "./tower-batch.ts";
 
 const { vision } = parseConfig({

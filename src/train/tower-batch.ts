@@ -3,7 +3,7 @@ import type { HostTensor } from "../generate/runtime.ts";
 import { elements, shapeText } from "../graph/tensor.ts";
 import type { VisionConfig } from "../models/config.ts";
 import { IGNORED } from "../ops/index.ts";
-import { BatchError } from "./check-batch.ts";
+import { BatchError } from "./training-batch.ts";
 
 /** One label of a picture or of a part of it. */
 export interface TowerTarget {

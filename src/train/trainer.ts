@@ -5,7 +5,7 @@ import type { HostTensor } from "../generate/runtime.ts";
 import { GpuMemoryError } from "../gpu/error.ts";
 import { Workspace } from "../graph/workspace.ts";
 import { Calls } from "../turns.ts";
-import { layOut, tokenWeights, type TrainingBatch, type TrainingInputs } from "./batch.ts";
+import { layOut, tokenWeights, type TrainingInputs } from "./batch.ts";
 import { BatchPrograms } from "./batch-programs.ts";
 import { diverged } from "./diverged.ts";
 import { markLearnt } from "./learnt.ts";
@@ -23,6 +23,7 @@ import { modelSlots, type Part, selectSlots, type Slot } from "./slots.ts";
 import type { OpenState } from "./state.ts";
 import type { SaveTarget } from "./target.ts";
 import { checkOpen, type Trainable } from "./trainable.ts";
+import type { TrainingBatch } from "./training-batch.ts";
 import { readSlots } from "./transfer.ts";
 
 export interface StepResult {

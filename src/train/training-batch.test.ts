@@ -3,8 +3,7 @@ import { describe, expect, it } from "vitest";
 import { goldenPath } from "../../test/harness/golden.ts";
 import { batchOf, readTensors } from "../../test/harness/training.ts";
 import { type ModelConfig, parseConfig } from "../models/config.ts";
-import type { TrainingBatch } from "./batch.ts";
-import { BatchError, checkBatch } from "./check-batch.ts";
+import { BatchError, checkBatch, type TrainingBatch } from "./training-batch.ts";
 
 const pixels = (...shape: number[]) => ({ shape, data: new Float32Array(shape.reduce((product, length) => product * length, 1)) });
 const config = (kind: ModelConfig["kind"]) => ({ kind, text: { vocabulary: 10 }, vision: kind === "text" ? undefined : { channels: 3, imageSize: 2 } }) as ModelConfig;

@@ -1,9 +1,11 @@
-/** Whether a batch fits a model, in one pass: what a GPU would read at a wrong id is a wrong number, and no error. */
+/** What a step learns from, checked against the model in one pass: what a GPU reads at a wrong id is a wrong number, and no error. */
 import { LlavaError } from "../../errors/index.ts";
 import { elements, shapeText } from "../graph/tensor.ts";
 import type { ModelConfig } from "../models/config.ts";
-import type { TrainingBatch } from "./batch.ts";
-import { ignoreIndex } from "./data/index.ts";
+import { type Batch, ignoreIndex } from "./data/index.ts";
+
+/** What a step needs of a batch. */
+export type TrainingBatch = Pick<Batch, "inputIds" | "labels"> & Partial<Omit<Batch, "inputIds" | "labels">>;
 
 /** A batch that cannot be learnt from. */
 export class BatchError extends LlavaError {
