@@ -9,7 +9,7 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } fr
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Llava } from "llava-webgpu";
-import { loadBatches, mergeLora, padRows, Random, Sampler, type SamplerState, type SampleSource, saveModel, Trainer, type TrainerOptions } from "llava-webgpu/train";
+import { loadBatches, padRows, Random, Sampler, type SamplerState, type SampleSource, saveModel, Trainer, type TrainerOptions } from "llava-webgpu/train";
 import { type Drawings, loadDrawings } from "../train-emoji/drawings.ts";
 import { shuffled } from "../train-emoji/lots.ts";
 import { defaultCache } from "../train-emoji/prepare.ts";
@@ -81,7 +81,7 @@ export async function trainSmol(run: SmolRun): Promise<boolean> {
     const first: Stage = { number: 1, lessons: new Names(lessons(0)), options: { trainable }, checkpoint: checkpoints[0], begun: begun[0] };
     const second: Stage = { number: 2, lessons: new Dialogues(lessons(1), talk), options: { trainable, lora }, checkpoint: checkpoints[1], begun: begun[1] };
     const done = (begun[1] || (await trainStage(llava, run, first))) && (await trainStage(llava, run, second));
-    if (done) await saveWhole(llava, join(output, "model"));
+    if (done) await saveModel(llava, join(output, "model"), { merged: true });
     return done;
   } catch (error) {
     if (signal?.aborted && error === signal.reason) return false;
@@ -164,12 +164,6 @@ async function trainStage(llava: Llava, run: SmolRun, { number: stage, lessons, 
     await batches.return();
     await trainer.dispose();
   }
-}
-
-/** The model with its adapters merged into its weights, as a folder that transformers opens. */
-async function saveWhole(llava: Llava, folder: string): Promise<void> {
-  await mergeLora(llava);
-  await saveModel(llava, folder);
 }
 
 /** Progress on standard error: a line that is drawn over on a terminal, a few lines elsewhere. */

@@ -37,8 +37,11 @@ export async function evaluate(llava: Llava, trainer: Trainer, source: SampleSou
   const { batchSize, pad, maxNewTokens, signal } = options;
   const samples = Math.min(options.samples, source.count);
   let bad: SampleError | undefined;
+  /** Of every sample that was encoded. */
+  const usable = new Map<number, boolean>();
   const encode = async (index: number): Promise<EncodedSample[]> => {
     const outcome = await encodeSample(() => source.sample(index), llava, options.collate);
+    usable.set(index, !(outcome instanceof SampleError));
     if (!(outcome instanceof SampleError)) return [outcome];
     bad = outcome;
     options.collate.report?.(outcome);
@@ -60,7 +63,8 @@ export async function evaluate(llava: Llava, trainer: Trainer, source: SampleSou
   let right = 0;
   for (let index = 0; index < Math.min(options.questions, source.count); index++) {
     signal?.throwIfAborted();
-    if ((await encode(index)).length === 0) continue;
+    if (!usable.has(index)) await encode(index);
+    if (!usable.get(index)) continue;
     questions++;
     if (await isRight(llava, await source.sample(index), options.collate, maxNewTokens)) right++;
   }

@@ -13,7 +13,7 @@ import { addInto } from "../ops/index.ts";
 import { markLearnt } from "./learnt.ts";
 import { type LinearModule, linearModules, selectModules } from "./lora-modules.ts";
 import { makeMaster } from "./master.ts";
-import { type Slot, slotsOf } from "./slots.ts";
+import { modelSlots, type Slot, slotsOf } from "./slots.ts";
 import type { Trainable } from "./trainable.ts";
 
 /** All linear layers of the language model's blocks. */
@@ -115,7 +115,6 @@ export function adapterSlots(loaded: LoadedModel): Slot[] {
 export async function mergeLora(llava: Trainable): Promise<void> {
   const { loaded } = llava.parts;
   const { gpu, model } = loaded;
-  const modules = await linearModules(loaded);
   const adapted = [...model.parameters.values()].filter(({ adapters }) => adapters.length > 0);
   const workspace = new Workspace(gpu);
   try {
@@ -127,11 +126,8 @@ export async function mergeLora(llava: Trainable): Promise<void> {
   } finally {
     workspace.dispose();
   }
-  const merged = modules.filter(({ parameter, firstRow }) => parameter.adapters.some((adapter) => adapter.firstRow === firstRow));
-  for (const { parameter, name } of merged) {
-    const slots = slotsOf(parameter, (part) => modules.find((module) => `${module.name}.weight` === part)!.foreignName);
-    markLearnt(loaded, slots.filter((slot) => slot.name === `${name}.weight`));
-  }
+  const merged = adaptersByWeight(loaded);
+  markLearnt(loaded, (await modelSlots(loaded)).filter(({ name }) => merged.has(name)));
   removeLora(llava);
 }
 

@@ -143,7 +143,7 @@ export async function checkAgainst(loaded: LoadedModel, stages: readonly Checked
   const slots = await modelSlots(loaded);
   const modules = await linearModules(loaded);
   for (const [i, { stage: { trainable = [], lora, learningRate } }] of stages.entries()) {
-    inField(`stages[${i}]`, (field) => field, () => {
+    await inStage(i, () => {
       const whole = selectSlots(slots, trainable).map(({ part }) => part);
       const adapted = typeof lora === "object" ? selectModules(modules, lora.targets ?? defaultTargets).map(({ name }) => partOf(name)) : [];
       checkRates(learningRate, [...whole, ...adapted]);
@@ -207,8 +207,17 @@ function inField(path: string, where: (field: (typeof dataFields)[number]) => st
   }
 }
 
+/** Does something with the settings of a stage: a wrong option is a wrong field of the recipe. */
+export async function inStage<T>(index: number, use: () => T | Promise<T>): Promise<T> {
+  try {
+    return await use();
+  } catch (error) {
+    throw stageError(error, `stages[${index}]`);
+  }
+}
+
 /** The error as a recipe has it: a wrong option of the stage at `path` is a wrong field. */
-export function stageError(error: unknown, path: string): unknown {
+function stageError(error: unknown, path: string): unknown {
   return error instanceof OptionError ? wrong(`${path}.${error.option}`, error.expected, error.got) : error;
 }
 

@@ -9,7 +9,7 @@ import { evaluate, type Evaluation } from "./evaluate.ts";
 import type { MemoryPlan } from "./memory.ts";
 import { checkOptions } from "./options.ts";
 import { padRows } from "./pad-rows.ts";
-import { checkAgainst, type CheckedStage, checkRecipe, fileList, type Recipe, RecipeError, stageError, trainerOptions, trainsAdapters } from "./recipe.ts";
+import { checkAgainst, type CheckedStage, checkRecipe, fileList, inStage, type Recipe, RecipeError, trainerOptions, trainsAdapters } from "./recipe.ts";
 import { RunLog } from "./run-log.ts";
 import { Speed } from "./speed.ts";
 import { checkSame, openState, plainOptions } from "./state.ts";
@@ -96,11 +96,7 @@ export async function runRecipe(given: Recipe, options: RunOptions = {}): Promis
       const reader = await open(stage.files);
       const { steps: given, epochs = 1, batchSize, accumulate = 1 } = stage.stage;
       const steps = given ?? Math.max(1, Math.ceil((epochs * Math.ceil(reader.count / batchSize)) / accumulate));
-      try {
-        checkOptions(trainerOptions(stage, steps));
-      } catch (error) {
-        throw stageError(error, `stages[${i}]`);
-      }
+      await inStage(i, () => checkOptions(trainerOptions(stage, steps)));
       plans.push({ ...stage, reader, steps });
     }
     const heldOut = recipe.evaluation && (await open(fileList(recipe.evaluation.data, "evaluation.data")));
@@ -189,10 +185,8 @@ class Run {
   async #stage(index: number, plan: StagePlan, from: RunData | undefined): Promise<boolean> {
     const { signal } = this.options;
     const settings = trainerOptions(plan, plan.steps);
-    const made = from ? Trainer.resume(this.llava, this.#paths.checkpoint, settings) : Trainer.create(this.llava, settings);
-    const trainer = await made.catch((error: unknown) => {
-      throw stageError(error, `stages[${index}]`);
-    });
+    const trainer = await inStage(index, () =>
+      from ? Trainer.resume(this.llava, this.#paths.checkpoint, settings) : Trainer.create(this.llava, settings));
     try {
       await this.#log.start(from && { stage: index, step: trainer.stepCount });
       try {

@@ -33,6 +33,22 @@ async function steps(trainer: Trainer, sampler: Sampler, count: number) {
   return results;
 }
 
+/** Steps from where the sampler stood at the checkpoint. */
+function stepsBehind(resumed: Trainer, count: number) {
+  return steps(resumed, new Sampler(numbers.length, { batch: 1, state: resumed.data as Sampler["state"] }), count);
+}
+
+/** Those of a model that is loaded anew, which is then saved. */
+async function goOn(folder: string, settings: TrainerOptions, count: number, saved: string) {
+  const llava = await Llava.load(source, { adapter });
+  const trainer = await Trainer.resume(llava, folder, settings);
+  const results = await stepsBehind(trainer, count);
+  await trainer.save(saved);
+  await trainer.dispose();
+  await llava.dispose();
+  return results;
+}
+
 describe(`checkpoints on ${adapter}`, () => {
   it.each<[string, TrainerOptions]>([
     ["AdamW", options],
@@ -56,7 +72,7 @@ describe(`checkpoints on ${adapter}`, () => {
     const fresh = await Llava.load(source, { adapter });
     const resumed = await Trainer.resume(fresh, folder, options);
     expect(resumed.stepCount).toBe(3);
-    expect(await steps(resumed, new Sampler(numbers.length, { batch: 1, state: resumed.data as Sampler["state"] }), 4)).toEqual(whole);
+    expect(await stepsBehind(resumed, 4)).toEqual(whole);
     expect([await resumed.parameters(), await resumed.moments()]).toEqual([values, moments]);
     // What only an earlier stage trained is there again, and saved.
     await resumed.save(join(root, `${name} saved`));
@@ -78,11 +94,7 @@ describe(`checkpoints on ${adapter}`, () => {
     const whole = await steps(trainer, sampler, 2);
     await trainer.dispose();
     await llava.dispose();
-    const fresh = await Llava.load(source, { adapter });
-    const resumed = await Trainer.resume(fresh, folder, settings);
-    expect(await steps(resumed, new Sampler(numbers.length, { batch: 1, state: resumed.data as Sampler["state"] }), 2)).toEqual(whole);
-    await resumed.dispose();
-    await fresh.dispose();
+    expect(await goOn(folder, settings, 2, join(root, "adapters saved"))).toEqual(whole);
   });
 
   it.each([undefined, "loaded"] as const)("adapters of an earlier stage are there again, with lora %s", async (lora) => {
@@ -99,13 +111,8 @@ describe(`checkpoints on ${adapter}`, () => {
     const whole = await steps(second, sampler, 2);
     await second.dispose();
     await llava.dispose();
-    const fresh = await Llava.load(source, { adapter });
-    const resumed = await Trainer.resume(fresh, folder, settings);
-    expect(await steps(resumed, new Sampler(numbers.length, { batch: 1, state: resumed.data as Sampler["state"] }), 2)).toEqual(whole);
-    await resumed.save(join(root, `earlier ${lora} saved`));
+    expect(await goOn(folder, settings, 2, join(root, `earlier ${lora} saved`))).toEqual(whole);
     expect(existsSync(join(root, `earlier ${lora} saved`, "adapter_model.safetensors"))).toBe(true);
-    await resumed.dispose();
-    await fresh.dispose();
   });
 
   it("leaves no adapters behind when it is refused", async () => {

@@ -7,8 +7,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { GpuMemoryError, Llava } from "../../src/index.ts";
 import {
   checkRecipe, collate, DataError, DivergedError, EmptyBatchError, loadLora, type Recipe, RecipeError, type RecipeProgress, type RecipeStage, ResumeError,
-  runRecipe,
-  SampleError, Trainer,
+  runRecipe, SampleError, Trainer,
 } from "../../src/train/index.ts";
 import { isMuonSlot } from "../../src/train/muon.ts";
 import { WeightError } from "../../weights/index.ts";
